@@ -1,0 +1,128 @@
+# rec: a recommender system made of Unix tools.
+#
+#   make                    build/bin/rec, build/bin/rec-ingest, ...
+#   make check              unit and command tests        (scripts/check installs what they need first)
+#   make lint               layers, headers alone, names, banned calls, shell, man pages, analyzer
+#   make bench              the tables of tests/bench
+#   make fuzz               the fuzz targets, with clang's libFuzzer
+#   make install            into $(DESTDIR)$(PREFIX)
+#   make dist clean uninstall
+#
+#   SANITIZE=address,undefined or SANITIZE=thread builds beside the plain build, in build/san-...
+#   WERROR=1 makes warnings errors (CI does).  config.mk, if there, may set any variable.
+
+-include config.mk
+
+VERSION  := 0.1.0
+PREFIX   ?= /usr/local
+CC       ?= cc
+AR       ?= ar
+comma    := ,
+B        ?= build$(if $(SANITIZE),/san-$(subst $(comma),-,$(SANITIZE)))
+
+# -- flags ---------------------------------------------------------------------------------------
+
+OPT      ?= -O2 -g
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+            -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Wformat-security $(if $(WERROR),-Werror)
+HARDEN   := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+            $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+CPPFLAGS += -D_GNU_SOURCE -Ilib -include lib/util/banned.h
+# No contraction, no reassociation: a fused multiply-add happens where the kernels ask for it and nowhere else.
+CFLAGS   += -std=c11 $(OPT) $(WARN) $(HARDEN) -ffp-contract=off -fno-math-errno -pthread
+LDFLAGS  += -pie -pthread -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
+ifdef SANITIZE
+CFLAGS   += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS  += -fsanitize=$(SANITIZE)
+endif
+
+# -- rooms and tools: these lines are the architecture -------------------------------------------
+# A room of lib/ becomes one archive; rooms stand here from the top of the picture to its foot.
+
+ROOMS       := eval models score data linalg kernels format util
+LIBS.format := -lcsv -lyaml -ljansson -lz -lzstd
+LIBS.linalg := -llapacke -lopenblas
+LIBS.util   := -lm
+
+# What each tool is composed of, besides cmd/tool.c, format and util, which every one needs.
+USES.rec           :=
+USES.rec-ingest    := data
+USES.rec-validate  := data
+USES.rec-split     := data
+USES.rec-features  := data
+USES.rec-info      := data
+USES.rec-cat       := data
+USES.rec-synth     := data
+USES.rec-train     := models score data linalg kernels
+USES.rec-recommend := score data kernels
+USES.rec-similar   := score data kernels
+USES.rec-predict   := score data kernels
+USES.rec-eval      := eval score data kernels
+
+TOOLS := $(filter-out tool,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
+BINS  := $(TOOLS:%=$(B)/bin/%)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+all: $(BINS)
+
+# -- objects -------------------------------------------------------------------------------------
+# Files named *_avx2.c and *_avx512.c are compiled for that CPU; kernels.c picks one at run time.
+
+$(B)/obj/%_avx2.o:   CPU := -mavx2 -mfma
+$(B)/obj/%_avx512.o: CPU := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
+$(B)/obj/lib/kernels/%.o: OPT := -O3 -g
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CPPFLAGS_EXTRA) $(CFLAGS) $(CPU) -MMD -MP -c -o $@ $<
+
+# The version and commit, rewritten only when they change.
+$(B)/version.h: FORCE
+	@mkdir -p $(@D)
+	@{ echo '#define REC_VERSION "$(VERSION)"'; \
+	   echo "#define REC_COMMIT \"$$(git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)\""; } >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+FORCE:
+$(B)/obj/cmd/tool.o: CPPFLAGS_EXTRA := -I$(B)
+$(B)/obj/cmd/tool.o: $(B)/version.h
+
+define room
+$(B)/lib/$(1).a: $(patsubst %.c,$(B)/obj/%.o,$(wildcard lib/$(1)/*.c))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(AR) rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room,$(r))))
+
+# $(call archives,rooms) and $(call libs,rooms): in the order the linker wants.
+archives = $(foreach r,$(ROOMS),$(if $(filter $(r),$(1)),$(B)/lib/$(r).a))
+libs     = $(foreach r,$(ROOMS),$(if $(filter $(r),$(1)),$(LIBS.$(r))))
+
+define tool
+$(B)/bin/$(1): $(B)/obj/cmd/$(1).o $(B)/obj/cmd/tool.o $(call archives,$(USES.$(1)) format util)
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $(call libs,$(USES.$(1)) format util)
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool,$(t))))
+
+# -- tests ---------------------------------------------------------------------------------------
+# tests/unit/<room>/test_<file>.c links everything: a test may look anywhere.
+
+UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*/test_*.c))
+
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(ROOMS:%=$(B)/lib/%.a)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call archives,$(ROOMS)) -lcmocka $(call libs,$(ROOMS))
+
+unit: $(UNIT)
+	@scripts/run-unit $(UNIT)
+
+# -- the rest ------------------------------------------------------------------------------------
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all unit clean FORCE
+
+-include $(shell [ -d $(B)/obj ] && find $(B)/obj -name '*.d')
