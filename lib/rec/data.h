@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * data: ratings, the ids they are known by, and the catalogue of what is rated.
+ *
+ *     ids         sorted tables of external ids (strings)
+ *     ratings     users x items as compressed sparse rows; their file
+ *     csr         building, transposing and joining such rows
+ *     catalogue   titles, years and genres of items
+ *     split       train and test
+ *     filter      keeping some of the ratings
+ *     features    what is known of users and items, in named columns
+ *     checks      what a data engineer would ask of a set of ratings
+ *
+ * Users and items are numbered from 0 in the byte order of their ids, so that no result depends on the order of input rows.
+ */
+#ifndef REC_DATA_H
+#define REC_DATA_H
+
+#include <rec/format.h>
+
+/* ---- ids: sorted tables of external ids --------------------------------------------------------- */
+
+/** n strings in strictly ascending byte order: id i is bytes[offset[i] .. offset[i+1]). In a file: NAME.bytes U8, NAME.offsets
+ *  I64[n+1] (Arrow's LargeString layout). */
+struct rec_ids {
+    const char *bytes;
+    const int64_t *offset;
+    size_t n;
+    void *owned[2];   /**< what _clear frees; NULL when borrowed from a file */
+};
+
+/** Id i and its length. */
+const char *rec_ids_get(const struct rec_ids *ids, size_t i, size_t *len);
+/** Its number by binary search, or -1. */
+int32_t rec_ids_find(const struct rec_ids *ids, const char *text, size_t len);
+/** Sorts the strings of a map. rank (room for map->n) receives, for each number of the map, the number in `ids`. */
+int rec_ids_from_map(struct rec_ids *ids, const struct rec_hashmap *map, uint32_t *rank, struct rec_err *err);
+/** to[i] (room for from->n) = the number in `into` of id i of `from`, or -1. Linear in both. Returns how many were found. */
+size_t rec_ids_join(int32_t *to, const struct rec_ids *from, const struct rec_ids *into);
+/** Reads and checks tensors NAME.bytes and NAME.offsets: monotone, within the bytes, strictly ascending, no empty id. */
+int rec_ids_load(struct rec_ids *ids, const struct rec_safetensors *file, const char *name, struct rec_err *err);
+void rec_ids_put(struct rec_safetensors_out *file, const char *name, const struct rec_ids *ids);
+void rec_ids_clear(struct rec_ids *ids);
+
+/* ---- ratings ------------------------------------------------------------------------------------ */
+
+/** Ratings as CSR by user. In the rows of user u, p from user_ptr[u] to user_ptr[u+1]: item[p] ascending without duplicates,
+ *  value[p] finite, time[p] seconds since 1970 UTC. Arrays are borrowed from `file` or owned, by how it was made. */
+struct rec_ratings {
+    size_t n_users, n_items, nnz;
+    const int64_t *user_ptr;   /**< [n_users + 1], from 0 to nnz */
+    const int32_t *item;       /**< [nnz] */
+    const float *value;        /**< [nnz]; all 1 for implicit feedback */
+    const int64_t *time;       /**< [nnz], or NULL when there are no times */
+    struct rec_ids users, items;
+    char *history;             /**< lines of the tools that took part; never NULL once read or built */
+    uint32_t digest;           /**< crc32c of the file it was read from */
+    struct rec_safetensors file;
+    void *owned[4];            /**< user_ptr, item, value, time when they are ours */
+};
+
+/** Reads and checks a rec.ratings/1 file; path as for rec_in_open. */
+int rec_ratings_read(struct rec_ratings *r, const char *path, struct rec_err *err);
+/** As rec_ratings_read, from a file that is already open, which it takes. */
+int rec_ratings_load(struct rec_ratings *r, struct rec_safetensors *file, struct rec_err *err);
+/** Writes it with this history (NULL: none). */
+int rec_ratings_write(const struct rec_ratings *r, const char *history, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
+void rec_ratings_clear(struct rec_ratings *r);
+
+/* ---- csr ---------------------------------------------------------------------------------------- */
+
+/** A transposed copy: rows are items, `index` the users, ascending. `source` (optional) gives each entry's place in the original. */
+struct rec_csr {
+    size_t rows, cols, nnz;
+    int64_t *ptr;      /**< [rows + 1] */
+    int32_t *index;    /**< [nnz] */
+    float *value;      /**< [nnz], or NULL */
+};
+/** Transposes rows x cols CSR (value may be NULL) by counting. Memory: 8 bytes an entry. */
+int rec_csr_transpose(struct rec_csr *out, size_t rows, size_t cols, const int64_t *ptr, const int32_t *index, const float *value,
+                      struct rec_err *err);
+void rec_csr_clear(struct rec_csr *csr);
+
+/** The same ratings expressed in other id tables (for instance a model's): entries whose user or item is unknown there are left
+ *  out, and counted. `out` borrows `users` and `items`. */
+int rec_csr_join(struct rec_ratings *out, const struct rec_ratings *r, const struct rec_ids *users, const struct rec_ids *items,
+                 size_t *dropped, struct rec_err *err);
+
+#endif

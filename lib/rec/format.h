@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * format: the files that pass between tools, and the text formats beside them.
+ *
+ *     safetensors   our binary files: named arrays and string metadata (rec-format(5))
+ *     crc32c        the checksum they carry
+ *     history       the line each tool adds to a file it makes
+ *     json          strict reading of metadata, writing of reports
+ *     yaml          rec.yaml as a flat list of settings
+ *     csv           records and fields, as libcsv defines them
+ *     gzip          a byte stream that may be gzip or zstd
+ *
+ * Functions that may fail return 0, or -1 with the reason in `err`. Readers trust nothing they read.
+ */
+#ifndef REC_FORMAT_H
+#define REC_FORMAT_H
+
+#include <rec/util.h>
+
+/* ---- crc32c: Castagnoli's CRC (RFC 3720, appendix B.4) ------------------------------------------ */
+
+/** Continues `crc` (0 to begin) over len bytes; uses the CPU's instruction where there is one. */
+uint32_t rec_crc32c(uint32_t crc, const void *data, size_t len);
+
+/* ---- safetensors: named arrays in one file ------------------------------------------------------
+ *
+ * Layout: u64 little-endian N, N bytes of JSON, then the arrays' bytes, little-endian, without holes. Format:
+ * https://github.com/huggingface/safetensors. Our profile (rec-format(5)): `__metadata__` carries `format`, `crc32c`,
+ * `header_crc32c` and `history`; data starts on a 64-byte boundary; at most 16 MiB of header.
+ *
+ *     struct rec_safetensors file;
+ *     if (rec_safetensors_open(&file, path, &err) < 0) ...           // maps it, checks header, extents and checksums
+ *     const float *v = rec_safetensors_get(&file, "value", REC_F32, 1, shape, &err);
+ *     rec_safetensors_close(&file);                                  // v is gone
+ */
+enum rec_dtype { REC_F32, REC_F64, REC_I32, REC_I64, REC_U8, REC_DTYPE_OTHER };
+#define REC_RANK_MAX 8
+
+struct rec_tensor {
+    const char *name;
+    const char *dtype_name;      /**< as in the file: "F32" */
+    enum rec_dtype dtype;        /**< REC_DTYPE_OTHER: legal safetensors that no tool of ours uses */
+    unsigned rank;
+    uint64_t shape[REC_RANK_MAX];
+    const void *data;            /**< aligned for dtype, or NULL when the file has it unaligned */
+    uint64_t bytes;
+};
+
+struct rec_meta {
+    const char *key, *value;
+};
+
+struct rec_safetensors {
+    const char *name;            /**< for messages; borrowed from the path given */
+    struct rec_in in;
+    struct rec_tensor *tensor;   /**< [n_tensors], in order of offset */
+    size_t n_tensors;
+    struct rec_meta *meta;       /**< [n_meta], sorted by key */
+    size_t n_meta;
+    size_t header_bytes;         /**< N */
+    bool checksummed;            /**< the file carried checksums, and they hold */
+    uint32_t crc32c;             /**< of the data bytes, computed or carried: the digest that history lines quote */
+    void *json;                  /**< private: what names and values point into */
+};
+
+enum {
+    REC_SAFETENSORS_NO_CRC = 1   /**< check the header only: for a process that lives for one request */
+};
+
+int rec_safetensors_open(struct rec_safetensors *file, const char *path, struct rec_err *err);
+/** Takes `in` (also when it fails). */
+int rec_safetensors_parse(struct rec_safetensors *file, struct rec_in *in, unsigned flags, struct rec_err *err);
+void rec_safetensors_close(struct rec_safetensors *file);
+
+/** 0 when metadata `format` is "kind/V" with 1 <= V <= version; the message says what the file is instead. */
+int rec_safetensors_expect(const struct rec_safetensors *file, const char *kind, int version, struct rec_err *err);
+/** The metadata value, or NULL. */
+const char *rec_safetensors_meta(const struct rec_safetensors *file, const char *key);
+/** The tensor of that name, or NULL. */
+const struct rec_tensor *rec_safetensors_find(const struct rec_safetensors *file, const char *name);
+/** The tensor's data, of exactly this type and rank; shape[rank] receives its sizes. A zero-size tensor gives a valid pointer.
+ *  NULL with err set when it is missing or another. */
+const void *rec_safetensors_get(const struct rec_safetensors *file, const char *name, enum rec_dtype dtype, unsigned rank,
+                                uint64_t *shape, struct rec_err *err);
+
+/** What is to be written. Tensor data is borrowed until the write; names and metadata are copied. Zero to begin. */
+struct rec_safetensors_out {
+    struct rec_tensor *tensor;
+    size_t n_tensors, cap_tensors;
+    struct rec_meta *meta;
+    size_t n_meta, cap_meta;
+    bool failed;
+};
+void rec_safetensors_put(struct rec_safetensors_out *file, const char *name, enum rec_dtype dtype, unsigned rank,
+                         const uint64_t *shape, const void *data);
+void rec_safetensors_put_meta(struct rec_safetensors_out *file, const char *key, const char *value);
+/** Sorts tensors by alignment then name, adds the checksums, and writes it all. The same content gives the same bytes. */
+int rec_safetensors_write(const struct rec_safetensors_out *file, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
+void rec_safetensors_out_clear(struct rec_safetensors_out *file);
+
+/* ---- history: where a file comes from -----------------------------------------------------------
+ *
+ * One line per tool that took part, oldest first:
+ *     rec-split 0.1.0 method=random test=0.2 seed=42 input=crc32c:8f3a01c2
+ * with the options marked REC_OPT_RESULT and a digest for each input; never paths, threads or dates.
+ */
+/** Appends a line to `history` (lines end in \n). `digests` are of the inputs, in order. Values with blanks are quoted as JSON. */
+void rec_history_add(struct rec_buf *history, const char *tool, const char *version, const struct rec_opt *opts,
+                     const uint32_t *digests, size_t n_digests);
+
+/* ---- json --------------------------------------------------------------------------------------- */
+
+/** Writes JSON, two blanks an indent; commas and quoting take care of themselves. Zero but for `out` to begin.
+ *
+ *     struct rec_json j = {.out = &buf};
+ *     rec_json_object(&j, NULL);
+ *     rec_json_real(&j, "ndcg@10", 0.3391);
+ *     rec_json_end(&j);
+ */
+struct rec_json {
+    struct rec_buf *out;
+    unsigned depth;
+    bool flat;         /**< no line breaks */
+    bool more;         /**< private: a comma is due */
+    char closer[64];   /**< private */
+};
+/** key is NULL inside an array and at the top. */
+void rec_json_object(struct rec_json *json, const char *key);
+void rec_json_array(struct rec_json *json, const char *key);
+void rec_json_end(struct rec_json *json);
+void rec_json_text(struct rec_json *json, const char *key, const char *text, size_t len); /**< bytes that are no UTF-8 become U+FFFD */
+void rec_json_real(struct rec_json *json, const char *key, double value); /**< shortest form; NaN and infinity become null */
+void rec_json_int(struct rec_json *json, const char *key, int64_t value);
+void rec_json_bool(struct rec_json *json, const char *key, bool value);
+void rec_json_null(struct rec_json *json, const char *key);
+
+/** True when the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, surrogates or values above U+10FFFF). */
+bool rec_json_utf8(const char *text, size_t len);
+
+/* ---- yaml: settings ----------------------------------------------------------------------------- */
+
+/** One scalar of a YAML mapping: {train: {factors: 64}} gives path "train.factors", value "64"; list elements "x.0", "x.1". */
+struct rec_setting {
+    char *path, *value;
+    int line;
+};
+struct rec_yaml {
+    struct rec_setting *setting;
+    size_t n;
+};
+/** Reads a file of one mapping of mappings, lists and scalars. Anchors, tags, duplicate keys and a second document are refused;
+ *  messages give file and line. An empty file has no settings. */
+int rec_yaml_read(struct rec_yaml *yaml, const char *path, struct rec_err *err);
+int rec_yaml_parse(struct rec_yaml *yaml, const char *name, const char *text, size_t len, struct rec_err *err);
+const struct rec_setting *rec_yaml_find(const struct rec_yaml *yaml, const char *path);
+void rec_yaml_clear(struct rec_yaml *yaml);
+
+/* ---- csv ---------------------------------------------------------------------------------------- */
+
+/** Adds a field to a line being made, quoted when it holds the delimiter, a quote or a line break (RFC 4180). */
+void rec_csv_add(struct rec_buf *out, char delimiter, const char *text, size_t len);
+
+#endif

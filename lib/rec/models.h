@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * models: training. One trained model per file behind one struct; rec-train --list prints the table.
+ *
+ *     const struct rec_model_type *type = rec_models_find("ials");
+ *     double param[REC_PARAM_MAX];
+ *     rec_models_defaults(type, param);
+ *     struct rec_train_job job = {.ratings = &ratings, .param = param, .seed = 42, .threads = 2};
+ *     struct rec_model model = {0};
+ *     if (type->train(&model, &job, &err) < 0) ...
+ *
+ * The same ratings, parameters and seed give the same model, byte for byte, for any number of threads on the same kernels and BLAS.
+ * Nothing here prints: progress leaves through a callback.
+ */
+#ifndef REC_MODELS_H
+#define REC_MODELS_H
+
+#include <rec/score.h>
+
+#define REC_PARAM_MAX 32
+
+/** A hyper-parameter: what rec-train offers as --NAME and rec-tune searches. */
+struct rec_param {
+    const char *name;      /**< "regularization"; the table ends at NULL */
+    double def, min, max;
+    const char *choices;   /**< "cg|cholesky": the value is an index into it; NULL for a number */
+    bool integer;
+    const char *help;
+};
+
+/** One step of training done: pass `step` of `steps`, with its loss (NAN when the model has none) and the seconds since the start. */
+struct rec_progress {
+    size_t step, steps;
+    double loss;
+    const char *what;      /**< "pass", "users" */
+};
+
+struct rec_train_job {
+    const struct rec_ratings *ratings;
+    const double *param;   /**< in the order of the type's table */
+    uint64_t seed;
+    unsigned threads;
+    void (*progress)(void *context, const struct rec_progress *progress);
+    void *context;
+};
+
+struct rec_model_type {
+    const char *name;
+    const char *summary;   /**< one line for --list */
+    const char *paper;     /**< what it follows */
+    bool implicit;         /**< learns from which pairs there are (true) or from their values (false) */
+    const struct rec_param *params;
+    /** Fills `model`, which borrows the id tables of job->ratings and owns its arrays. */
+    int (*train)(struct rec_model *model, const struct rec_train_job *job, struct rec_err *err);
+};
+
+/** All of them; ends at NULL. */
+extern const struct rec_model_type *const rec_models[];
+const struct rec_model_type *rec_models_find(const char *name);
+void rec_models_defaults(const struct rec_model_type *type, double *param);
+
+#endif
