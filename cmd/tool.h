@@ -93,5 +93,7 @@ unsigned tool_threads(int64_t n);
 double tool_now(void);
 /** This toolchain's version, "0.1.0". */
 const char *tool_version(void);
+/** A tool that uses BLAS or CPU kernels defines this, to say which under --version; others leave it undefined. */
+__attribute__((weak)) void tool_version_details(struct rec_buf *out);
 
 #endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Numbers from and to text, strictly and whatever the locale.
+ *
+ * Reading: a decimal of at most 19 digits whose digits fit 2^53 and whose power of ten is at most 10^22 is one exact integer
+ * divided or multiplied by one exact power, hence correctly rounded (Clinger 1990); anything else goes to strtod after its
+ * spelling has been checked. The tools never call setlocale, so strtod's decimal point is '.'.
+ */
+#include <rec/util.h>
+
+#include <math.h>
+
+static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+struct decimal {
+    bool negative;
+    uint64_t digits;  /* the first 19 */
+    int n_digits;     /* how many there were, leading zeros not counted */
+    int64_t exponent; /* value = digits * 10^exponent when n_digits <= 19 */
+};
+
+static const char *scan_digits(struct decimal *d, const char *p, const char *end, bool fraction)
+{
+    for (; p < end && *p >= '0' && *p <= '9'; p++) {
+        d->exponent -= fraction;
+        if (d->n_digits == 0 && *p == '0')
+            continue;
+        if (d->n_digits++ < 19)
+            d->digits = d->digits * 10 + (uint64_t)(*p - '0');
+    }
+    return p;
+}
+
+static const char *scan_exponent(struct decimal *d, const char *p, const char *end)
+{
+    int64_t e = 0;
+    bool negative = false;
+
+    if (p < end && (*p == '+' || *p == '-'))
+        negative = *p++ == '-';
+    if (p == end)
+        return NULL;
+    for (; p < end && *p >= '0' && *p <= '9'; p++)
+        if (e < 100000)
+            e = e * 10 + (*p - '0');
+    d->exponent += negative ? -e : e;
+    return p;
+}
+
+/* [+-] digits [. digits] [e [+-] digits], at least one digit, and nothing besides. */
+static int scan(struct decimal *d, const char *p, const char *end)
+{
+    const char *start;
+    size_t n;
+
+    *d = (struct decimal){0};
+    if (p < end && (*p == '+' || *p == '-'))
+        d->negative = *p++ == '-';
+    start = p;
+    p = scan_digits(d, p, end, false);
+    n = (size_t)(p - start);
+    if (p < end && *p == '.') {
+        start = ++p;
+        p = scan_digits(d, p, end, true);
+        n += (size_t)(p - start);
+    }
+    if (n == 0)
+        return -1;
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        if (p + 1 == end)
+            return -1;
+        p = scan_exponent(d, p + 1, end);
+        if (!p || p[-1] < '0' || p[-1] > '9')
+            return -1;
+    }
+    return p == end ? 0 : -1;
+}
+
+static int slow_double(double *out, const char *text, size_t len)
+{
+    char copy[512];
+
+    if (len >= sizeof copy)
+        return -1;
+    memcpy(copy, text, len);
+    copy[len] = 0;
+    *out = strtod(copy, NULL);
+    return isfinite(*out) ? 0 : -1;
+}
+
+int rec_num_double(double *out, const char *text, size_t len)
+{
+    struct decimal d;
+    double value;
+
+    if (len == 0 || scan(&d, text, text + len) < 0)
+        return -1;
+    if (d.n_digits > 19 || d.digits > UINT64_C(1) << 53 || d.exponent < -22 || d.exponent > 22)
+        return slow_double(out, text, len);
+    value = (double)d.digits;
+    value = d.exponent < 0 ? value / powers[-d.exponent] : value * powers[d.exponent];
+    *out = d.negative ? -value : value;
+    return 0;
+}
+
+int rec_num_int64(int64_t *out, const char *text, size_t len)
+{
+    const char *p = text, *end = text + len;
+    bool negative = false;
+    int64_t value = 0;
+
+    if (p < end && (*p == '+' || *p == '-'))
+        negative = *p++ == '-';
+    if (p == end)
+        return -1;
+    for (; p < end; p++) {
+        int digit = *p - '0';
+        if (digit < 0 || digit > 9 || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_sub_overflow(value, digit, &value))   /* downwards: the lowest number has no positive */
+            return -1;
+    }
+    if (!negative && value == INT64_MIN)
+        return -1;
+    *out = negative ? value : -value;
+    return 0;
+}
+
+size_t rec_num_print_int64(char *out, int64_t value)
+{
+    char digits[20];
+    size_t n = 0, len = 0;
+    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+    do
+        digits[n++] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        out[len++] = '-';
+    while (n)
+        out[len++] = digits[--n];
+    return len;
+}
+
+/* Ratings are mostly small multiples of a half or a tenth; those need no search. */
+static size_t print_short(char *out, double value)
+{
+    double tenths = value * 10;
+    size_t len;
+
+    if (!(fabs(value) < 1e6) || tenths != nearbyint(tenths) || nearbyint(tenths) / 10 != value)
+        return 0;
+    if (tenths < 0)
+        *out = '-';
+    uint64_t n = (uint64_t)fabs(tenths);
+    len = (size_t)(tenths < 0);
+    len += rec_num_print_int64(out + len, (int64_t)(n / 10));
+    if (n % 10) {
+        out[len++] = '.';
+        out[len++] = (char)('0' + n % 10);
+    }
+    return len;
+}
+
+size_t rec_num_print_double(char *out, double value)
+{
+    size_t len = print_short(out, value);
+    int size;
+
+    if (len)
+        return len;
+    for (int precision = 15;; precision++) {
+        size = snprintf(out, REC_NUM_MAX, "%.*g", precision, value);
+        if (precision == 17 || strtod(out, NULL) == value)
+            return (size_t)size;
+    }
+}
+
+size_t rec_num_print_float(char *out, float value)
+{
+    float tenths = nearbyintf(value * 10);
+    int size;
+
+    /* 3.9f is no multiple of a tenth as a double, but it is what 3.9 reads as. */
+    if (fabsf(value) < 1e5f && (float)(tenths / 10.0) == value)
+        return print_short(out, tenths / 10.0);
+    for (int precision = 6;; precision++) {
+        size = snprintf(out, REC_NUM_MAX, "%.*g", precision, (double)value);
+        if (precision == 9 || strtof(out, NULL) == value)
+            return (size_t)size;
+    }
+}
