@@ -118,11 +118,46 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(ROOMS:%=$(B)/lib/%.a)
 unit: $(UNIT)
 	@scripts/run-unit $(UNIT)
 
-# -- the rest ------------------------------------------------------------------------------------
+# -- installing and the rest ---------------------------------------------------------------------
+
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+BASHDIR  = $(DATADIR)/bash-completion/completions
+ZSHDIR   = $(DATADIR)/zsh/site-functions
+FISHDIR  = $(DATADIR)/fish/vendor_completions.d
+
+$(B)/completion/%.bash $(B)/completion/%.zsh $(B)/completion/%.fish &: $(B)/bin/%
+	@mkdir -p $(@D)
+	for sh in bash zsh fish; do $< --completion $$sh >$(B)/completion/$*.$$sh || exit 1; done
+
+completion: $(TOOLS:%=$(B)/completion/%.bash)
+
+PAGES := $(wildcard man/*.[1-9])
+
+install: all completion
+	install -d $(DESTDIR)$(BINDIR) $(foreach s,1 5 7,$(DESTDIR)$(MANDIR)/man$(s)) \
+	    $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)
+	for p in $(PAGES); do install -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/ || exit 1; done
+	for t in $(TOOLS); do \
+	    install -m 644 $(B)/completion/$$t.bash $(DESTDIR)$(BASHDIR)/$$t && \
+	    install -m 644 $(B)/completion/$$t.zsh $(DESTDIR)$(ZSHDIR)/_$$t && \
+	    install -m 644 $(B)/completion/$$t.fish $(DESTDIR)$(FISHDIR)/$$t.fish || exit 1; done
+
+uninstall:
+	rm -f $(foreach t,$(TOOLS),$(DESTDIR)$(BINDIR)/$(t) $(DESTDIR)$(BASHDIR)/$(t) $(DESTDIR)$(ZSHDIR)/_$(t) \
+	    $(DESTDIR)$(FISHDIR)/$(t).fish)
+	for p in $(notdir $(PAGES)); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$$p; done
+
+# What is committed, and nothing else.
+dist:
+	@mkdir -p $(B)
+	git archive --format=tar.gz --prefix=rec-$(VERSION)/ -o $(B)/rec-$(VERSION).tar.gz HEAD
 
 clean:
 	rm -rf $(B)
 
-.PHONY: all unit clean FORCE
+.PHONY: all unit completion install uninstall dist clean FORCE
 
 -include $(shell [ -d $(B)/obj ] && find $(B)/obj -name '*.d')
