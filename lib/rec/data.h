@@ -86,4 +86,18 @@ void rec_csr_clear(struct rec_csr *csr);
 int rec_csr_join(struct rec_ratings *out, const struct rec_ratings *r, const struct rec_ids *users, const struct rec_ids *items,
                  size_t *dropped, struct rec_err *err);
 
+/* ---- filter: keeping some of the ratings -------------------------------------------------------- */
+
+/** A condition on the value of a rating, as `--positive 'rating>=4'` and `--relevant 'rating>=4'` give it. */
+struct rec_filter {
+    enum { REC_FILTER_GE = 1, REC_FILTER_GT, REC_FILTER_LE, REC_FILTER_LT, REC_FILTER_EQ, REC_FILTER_NE } op;
+    double bound;
+};
+
+/** Reads "rating>=4": the word `rating`, one of >= > <= < = == !=, a number; blanks between them do no harm. */
+int rec_filter_parse(struct rec_filter *filter, const char *text, struct rec_err *err);
+bool rec_filter_keeps(const struct rec_filter *filter, double value);
+/** The ratings that it keeps, with the same id tables, which `out` borrows from `r`; rows may become empty. history is NULL. */
+int rec_filter_ratings(struct rec_ratings *out, const struct rec_ratings *r, const struct rec_filter *filter, struct rec_err *err);
+
 #endif
