@@ -50,7 +50,7 @@ struct rec_model_type {
     const char *paper;     /**< what it follows */
     bool implicit;         /**< learns from which pairs there are (true) or from their values (false) */
     const struct rec_param *params;
-    /** Fills `model`, which borrows the id tables of job->ratings and owns its arrays. */
+    /** Fills `model`, which borrows id tables and rows (as what is seen) of job->ratings and owns its other arrays. */
     int (*train)(struct rec_model *model, const struct rec_train_job *job, struct rec_err *err);
 };
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What every trainer of this room begins and ends with.
+ */
+#ifndef REC_MODELS_PRIV_H
+#define REC_MODELS_PRIV_H
+
+#include <rec/models.h>
+
+/** Fills what does not depend on the model: type, sizes, parameters as JSON, range of values, popularity by count; borrows ids and rows
+ *  of the ratings. -1 when there is nothing to learn from, or a parameter is outside its range. */
+int rec_models_begin(struct rec_model *model, const struct rec_model_type *type, const struct rec_train_job *job, struct rec_err *err);
+
+/** Zeroed memory that rec_model_clear will free. */
+void *rec_models_own(struct rec_model *model, size_t n, size_t size, struct rec_err *err);
+
+/** Tells the caller that pass `step` of `steps` is done. */
+void rec_models_step(const struct rec_train_job *job, size_t step, size_t steps, double loss);
+
+/** The value of a parameter of the type by its name, which must exist. */
+double rec_models_param(const struct rec_model_type *type, const struct rec_train_job *job, const char *name);
+
+/** The nearest finite float. */
+float rec_models_float(double x);
+
+extern const struct rec_model_type rec_popular_type, rec_bias_type, rec_als_type, rec_ials_type;
+
+#endif
