@@ -82,6 +82,9 @@ const struct rec_tensor *rec_safetensors_find(const struct rec_safetensors *file
  *  NULL with err set when it is missing or another. */
 const void *rec_safetensors_get(const struct rec_safetensors *file, const char *name, enum rec_dtype dtype, unsigned rank,
                                 uint64_t *shape, struct rec_err *err);
+/** 0 when the n values, of the tensor of that name, are all finite; the message says which is not. */
+int rec_safetensors_finite(const struct rec_safetensors *file, const char *name, const float *value, size_t n,
+                           struct rec_err *err);
 
 /** What is to be written. Tensor data is borrowed until the write; names and metadata are copied. Zero to begin. */
 struct rec_safetensors_out {
