@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which measures at which cut-offs: one column a figure, one row a user, and the means of the rows. */
+#include "eval_priv.h"
+
+#include <math.h>
+
+/* "no measure X; did you mean Y?" */
+static int unknown(const char *name, size_t len, struct rec_err *err)
+{
+    const char *names[32];
+    char word[40];
+    size_t n = 0;
+
+    for (; rec_measures[n] && n < REC_LENGTH(names); n++)
+        names[n] = rec_measures[n]->name;
+    snprintf(word, sizeof word, "%.*s", len < sizeof word ? (int)len : (int)sizeof word - 1, name);
+    const char *near = rec_opt_nearest(word, names, n);
+    if (near)
+        return rec_err_set(err, "measure '%s': there is none of that name; did you mean '%s'?", word, near);
+    return rec_err_set(err, "measure '%s': there is none of that name; --list shows them", word);
+}
+
+/* Adds a column once. */
+static int add(struct rec_eval *eval, const struct rec_measure *measure, size_t k, struct rec_err *err)
+{
+    for (size_t c = 0; c < eval->n; c++)
+        if (eval->column[c].measure == measure && eval->column[c].k == k)
+            return 0;
+    if (eval->n == REC_EVAL_MAX)
+        return rec_err_set(err, "measures: more than %d figures", REC_EVAL_MAX);
+    struct rec_eval_column *column = &eval->column[eval->n++];
+    column->measure = measure;
+    column->k = k;
+    if (k)
+        snprintf(column->key, sizeof column->key, "%s@%zu", measure->name, k);
+    else
+        snprintf(column->key, sizeof column->key, "%s", measure->name);
+    if (k > eval->depth)
+        eval->depth = k;
+    if (measure->term)
+        eval->predictions = true;
+    return 0;
+}
+
+static int cutoff(size_t *k, const char *text, size_t len, struct rec_err *err)
+{
+    int64_t value;
+
+    if (rec_num_int64(&value, text, len) < 0 || value < 1 || value > REC_EVAL_DEEPEST)
+        return rec_err_set(err, "cut-off '%.*s': not a whole number from 1 to %d", len < 40 ? (int)len : 40, text,
+                           REC_EVAL_DEEPEST);
+    *k = (size_t)value;
+    return 0;
+}
+
+/* Adds the measure at every cut-off of a list between commas. */
+static int add_at_all(struct rec_eval *eval, const struct rec_measure *measure, const char *cutoffs, struct rec_err *err)
+{
+    for (const char *p = cutoffs; ; p++) {
+        size_t len = strcspn(p, ","), k;
+        if (cutoff(&k, p, len, err) < 0 || add(eval, measure, k, err) < 0)
+            return -1;
+        p += len;
+        if (!*p)
+            return 0;
+    }
+}
+
+/* Adds one word of the list of measures: "ndcg" or "ndcg@10". */
+static int add_word(struct rec_eval *eval, const char *word, size_t len, const char *cutoffs, struct rec_err *err)
+{
+    const char *sign = memchr(word, '@', len);
+    size_t name_len = sign ? (size_t)(sign - word) : len, k;
+    const struct rec_measure *measure = rec_measures_find(word, name_len);
+
+    if (!measure)
+        return unknown(word, name_len, err);
+    if (measure->term && sign)
+        return rec_err_set(err, "measure '%.*s': %s takes no cut-off", (int)len, word, measure->name);
+    if (measure->term)
+        return add(eval, measure, 0, err);
+    if (!sign)
+        return add_at_all(eval, measure, cutoffs, err);
+    if (cutoff(&k, sign + 1, len - name_len - 1, err) < 0)
+        return -1;
+    return add(eval, measure, k, err);
+}
+
+int rec_eval_init(struct rec_eval *eval, const char *measures, const char *cutoffs, struct rec_err *err)
+{
+    *eval = (struct rec_eval){0};
+    if (!measures) {
+        for (size_t m = 0; rec_measures[m]; m++)
+            if (add_word(eval, rec_measures[m]->name, strlen(rec_measures[m]->name), cutoffs, err) < 0)
+                return -1;
+    }
+    for (const char *p = measures; p; p = *p ? p + 1 : NULL) {
+        size_t len = strcspn(p, ",");
+        if (add_word(eval, p, len, cutoffs, err) < 0)
+            return -1;
+        p += len;
+    }
+    eval->discount = rec_malloc(eval->depth, sizeof *eval->discount, "discounts", err);
+    if (!eval->discount)
+        return -1;
+    for (size_t r = 0; r < eval->depth; r++)
+        eval->discount[r] = 1 / log2((double)r + 2);
+    return 0;
+}
+
+void rec_eval_clear(struct rec_eval *eval)
+{
+    free(eval->discount);
+    *eval = (struct rec_eval){0};
+}
+
+void rec_eval_list(double *values, const struct rec_eval *eval, struct rec_hits *hits)
+{
+    hits->discount = eval->discount;
+    for (size_t c = 0; c < eval->n; c++)
+        if (eval->column[c].k)
+            values[c] = hits->relevant ? eval->column[c].measure->list(hits, eval->column[c].k) : NAN;
+}
+
+void rec_eval_pair(double *sums, const struct rec_eval *eval, double prediction, double value)
+{
+    for (size_t c = 0; c < eval->n; c++)
+        if (eval->column[c].measure->term)
+            sums[c] += eval->column[c].measure->term(prediction, value);
+}
+
+size_t rec_eval_mean(double *mean, const double *values, size_t rows, size_t columns)
+{
+    size_t most = 0;
+
+    for (size_t c = 0; c < columns; c++) {
+        double sum = 0;
+        size_t n = 0;
+        for (size_t r = 0; r < rows; r++) {
+            double value = values[r * columns + c];
+            if (!isnan(value)) {
+                sum += value;
+                n++;
+            }
+        }
+        mean[c] = n ? sum / (double)n : NAN;
+        most = n > most ? n : most;
+    }
+    return most;
+}

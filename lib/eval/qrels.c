@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is relevant to each query, in TREC's form: `query iteration document relevance`, one a line, in any order. */
+#include "trec_priv.h"
+
+struct judged {
+    struct rec_qrel doc;
+    uint32_t query;
+};
+
+struct lines {
+    struct judged *line;
+    size_t n, cap;
+};
+
+/* Reads the line at *p and moves behind it; a blank line leaves query->len 0. */
+static int read_line(struct rec_trec_text *query, struct rec_trec_text *doc, double *relevance, const char **p, const char *end,
+                     const struct rec_in *in, struct rec_err *err)
+{
+    const char *start = *p;
+
+    *query = rec_trec_field(p, end);
+    rec_trec_field(p, end);
+    *doc = rec_trec_field(p, end);
+    struct rec_trec_text number = rec_trec_field(p, end), more = rec_trec_field(p, end);
+    *p = rec_trec_next_line(*p, end);
+    if (query->len == 0)
+        return 0;
+    if (number.len == 0 || more.len > 0)
+        return rec_err_set(err, "%s: line %zu: not the four fields `query iteration document relevance`", in->name,
+                           rec_trec_line(in, start));
+    if (rec_num_double(relevance, number.at, number.len) < 0)
+        return rec_err_set(err, "%s: line %zu: relevance '%.*s' is no number", in->name, rec_trec_line(in, start),
+                           rec_trec_shown(number.len), number.at);
+    if (doc->len > UINT32_MAX)
+        return rec_err_set(err, "%s: line %zu: document of %zu bytes", in->name, rec_trec_line(in, start), doc->len);
+    return 0;
+}
+
+static int keep(struct lines *lines, const struct judged *judged, struct rec_err *err)
+{
+    if (lines->n == lines->cap) {
+        size_t cap = lines->cap ? lines->cap * 2 : 4096;
+        if (rec_realloc(&lines->line, cap, sizeof *lines->line, "qrels", err) < 0)
+            return -1;
+        lines->cap = cap;
+    }
+    lines->line[lines->n++] = *judged;
+    return 0;
+}
+
+static int read_lines(struct lines *lines, struct rec_qrels *qrels, const struct rec_filter *relevant, bool graded,
+                      struct rec_err *err)
+{
+    const char *p = (const char *)qrels->in.data, *end = p + qrels->in.len;
+    struct rec_trec_text query, doc, last = {0};
+    uint32_t number = REC_HASHMAP_NONE;
+    double relevance = 0;
+
+    while (p < end) {
+        if (read_line(&query, &doc, &relevance, &p, end, &qrels->in, err) < 0)
+            return -1;
+        if (query.len == 0)
+            continue;
+        // A query's lines mostly stand together: its number is looked up once.
+        if (query.len != last.len || memcmp(query.at, last.at, query.len) != 0) {
+            number = rec_hashmap_intern(&qrels->queries, query.at, query.len);
+            if (number == REC_HASHMAP_NONE)
+                return rec_err_memory(err, qrels->in.name);
+            last = query;
+        }
+        if (!rec_filter_keeps(relevant, relevance))
+            continue;
+        if (graded && !(relevance > 0))
+            return rec_err_set(err, "%s: query '%.*s': relevance %g cannot be a gain", qrels->in.name, rec_trec_shown(query.len),
+                               query.at, relevance);
+        struct judged judged = {{doc.at, rec_hashmap_hash(doc.at, doc.len), (uint32_t)doc.len, graded ? (float)relevance : 1},
+                                number};
+        if (keep(lines, &judged, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Groups the lines by query, by counting. */
+static int group(struct rec_qrels *qrels, const struct lines *lines, struct rec_err *err)
+{
+    qrels->n = qrels->queries.n;
+    qrels->ptr = rec_calloc(qrels->n + 1, sizeof *qrels->ptr, "qrels", err);
+    qrels->doc = rec_malloc(lines->n, sizeof *qrels->doc, "qrels", err);
+    if (!qrels->ptr || !qrels->doc)
+        return -1;
+    for (size_t i = 0; i < lines->n; i++)
+        qrels->ptr[lines->line[i].query + 1]++;
+    for (size_t q = 0; q < qrels->n; q++)
+        qrels->ptr[q + 1] += qrels->ptr[q];
+    // ptr[q] serves as the place of the next document of q, so that it ends up one query ahead.
+    for (size_t i = 0; i < lines->n; i++)
+        qrels->doc[qrels->ptr[lines->line[i].query]++] = lines->line[i].doc;
+    for (size_t q = qrels->n; q > 0; q--)
+        qrels->ptr[q] = qrels->ptr[q - 1];
+    qrels->ptr[0] = 0;
+    return 0;
+}
+
+int rec_qrels_read(struct rec_qrels *qrels, const char *path, const struct rec_filter *relevant, bool graded, struct rec_err *err)
+{
+    static const struct rec_filter from_one = {REC_FILTER_GE, 1};
+    struct lines lines = {0};
+    int status = -1;
+
+    *qrels = (struct rec_qrels){0};
+    if (rec_in_open(&qrels->in, path, err) < 0)
+        return -1;
+    if (read_lines(&lines, qrels, relevant ? relevant : &from_one, graded, err) < 0 || group(qrels, &lines, err) < 0)
+        goto out;
+    status = 0;
+out:
+    free(lines.line);
+    if (status < 0)
+        rec_qrels_clear(qrels);
+    return status;
+}
+
+void rec_qrels_clear(struct rec_qrels *qrels)
+{
+    rec_in_close(&qrels->in);
+    rec_hashmap_clear(&qrels->queries);
+    free(qrels->ptr);
+    free(qrels->doc);
+    *qrels = (struct rec_qrels){0};
+}

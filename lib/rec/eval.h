@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * eval: how good are recommendations and predictions. It knows no models: it reads ranked lists and what was relevant, or
+ * predictions and what was true, so that any system can be judged.
+ *
+ *     measures   the table of measures
+ *     eval       the choice of measures, one user's row of figures, and their means
+ *     condition  "ndcg@10>=0.33"
+ *     judge      a ranked list against the relevant items: where the hits are
+ *     qrels      what is relevant, as TREC writes it
+ *     run        a system's ranked lists, as TREC writes them (or our own CSV), from file to figures
+ *     ndcg, ...  one measure each: a const struct, and one line in the table of measures.c
+ *
+ *     struct rec_eval eval;
+ *     struct rec_judge judge = {0};
+ *     rec_eval_init(&eval, "ndcg,recall", "10,20", &err);                       // ndcg@10, ndcg@20, recall@10, recall@20
+ *     for each user u:
+ *         rec_judge_list(&hits, &judge, list, n, relevant, NULL, n_relevant, &err);
+ *         rec_eval_list(values + u * eval.n, &eval, &hits);                      // a row of NAN when nothing is relevant
+ *     rec_eval_mean(mean, values, users, eval.n);
+ *
+ * Definitions, where r is a rank from 1 and K the cut-off: precision divides by K even when the list is shorter; recall divides
+ * by all relevant items (as LightGCN); average precision divides by all relevant items (as trec_eval's map_cut); NDCG discounts
+ * by log2(r + 1) and its ideal list has min(K, relevant) items. Users for whom nothing is relevant are left out of every mean.
+ */
+#ifndef REC_EVAL_H
+#define REC_EVAL_H
+
+#include <rec/data.h>
+
+/* ---- measures ----------------------------------------------------------------------------------- */
+
+/** A ranked list, judged: where in it the relevant items stand. */
+struct rec_hits {
+    const uint32_t *rank;    /**< [n] ranks of the relevant items in the list, from 1, ascending */
+    const float *gain;       /**< [n] what each is worth, above 0; 1 in a binary judgement */
+    size_t n;
+    const float *ideal;      /**< [relevant] gains of all relevant items, descending; NULL when all are 1 */
+    size_t relevant;         /**< how many items are relevant, in the list or not; above 0 */
+    const double *discount;  /**< [deepest K] 1 / log2(r + 1) for r = 1, 2, ... */
+};
+
+/** A measure is either one of lists (`list`) or one of predictions (`term` and `whole`). */
+struct rec_measure {
+    const char *name;        /**< "ndcg" */
+    const char *formula;     /**< in one line, for --list */
+    const char *source;      /**< who defined it so */
+    bool greater_is_better;
+    double (*list)(const struct rec_hits *hits, size_t k);    /**< one user's value at cut-off k */
+    double (*term)(double prediction, double value);           /**< what one prediction adds to the sum */
+    double (*whole)(double sum, double n);                     /**< the measure from the sum of n terms */
+};
+
+/** All of them, in the order of output; ends at NULL. */
+extern const struct rec_measure *const rec_measures[];
+const struct rec_measure *rec_measures_find(const char *name, size_t len);
+
+/** One figure that is asked for. */
+struct rec_eval_column {
+    const struct rec_measure *measure;
+    size_t k;                /**< 0 for a measure of predictions */
+    char key[40];            /**< "ndcg@10", "rmse" */
+};
+
+#define REC_EVAL_MAX 256
+#define REC_EVAL_DEEPEST 100000
+struct rec_eval {
+    struct rec_eval_column column[REC_EVAL_MAX];
+    size_t n;
+    size_t depth;            /**< the deepest cut-off: how long lists must be; 0 when no measure of lists is asked for */
+    bool predictions;        /**< some measure of predictions is asked for */
+    double *discount;        /**< [depth] */
+};
+
+/** @param measures  names between commas; "ndcg@5" has its own cut-off, "ndcg" takes each of `cutoffs`; NULL is all of them.
+ *  @param cutoffs   whole numbers between commas, from 1 to REC_EVAL_DEEPEST. */
+int rec_eval_init(struct rec_eval *eval, const char *measures, const char *cutoffs, struct rec_err *err);
+void rec_eval_clear(struct rec_eval *eval);
+
+/** One user's row of values[eval->n]; columns of predictions are left alone. Thread-safe. */
+void rec_eval_list(double *values, const struct rec_eval *eval, struct rec_hits *hits);
+
+/** Adds one prediction to the sums of a row; columns of lists are left alone. */
+void rec_eval_pair(double *sums, const struct rec_eval *eval, double prediction, double value);
+
+/** Column means over the rows that are not NAN, added in the order of rows. @return how many rows the first column of lists has. */
+size_t rec_eval_mean(double *mean, const double *values, size_t rows, size_t columns);
+
+/* ---- conditions --------------------------------------------------------------------------------- */
+
+/** "rating>=4", "ndcg@10>=0.33": a key, one of >= > <= < ==, a number. Points into the text it was read from. */
+struct rec_condition {
+    const char *key;
+    size_t key_len;
+    const char *sign;
+    double bound;
+    const char *bound_text;
+};
+int rec_condition_parse(struct rec_condition *condition, const char *text, struct rec_err *err);
+bool rec_condition_is(const struct rec_condition *condition, const char *key);
+/** False for NAN. */
+bool rec_condition_holds(const struct rec_condition *condition, double value);
+
+/* ---- judge: a ranked list against what is relevant ---------------------------------------------- */
+
+/** Scratch for judging, one for each thread; zero to begin. */
+struct rec_judge {
+    uint32_t *rank;
+    float *gain, *ideal;
+    size_t cap, ideal_cap;
+};
+void rec_judge_clear(struct rec_judge *judge);
+
+/** Finds the relevant items in a list.
+ *  @param hits      points into `judge` until its next use; complete but for `discount`, which rec_eval_list sets
+ *  @param list      [n] item numbers, best first, without duplicates; the list ends at the first negative one
+ *  @param relevant  [n_relevant] item numbers, ascending
+ *  @param gain      [n_relevant] above 0, or NULL when all are worth 1
+ *  @param beyond    relevant items that no list can hold (gain 1 each): they count among the relevant */
+int rec_judge_list(struct rec_hits *hits, struct rec_judge *judge, const int32_t *list, size_t n, const int32_t *relevant,
+                   const float *gain, size_t n_relevant, size_t beyond, struct rec_err *err);
+
+/* ---- trec: runs and qrels ----------------------------------------------------------------------- */
+
+/** One relevant document of a query. */
+struct rec_qrel {
+    const char *text;
+    uint64_t hash;
+    uint32_t len;
+    float gain;
+};
+
+/** The relevant documents of queries: lines of `query iteration document relevance`. */
+struct rec_qrels {
+    struct rec_in in;
+    struct rec_hashmap queries;   /**< in the order of the file */
+    size_t n;
+    int64_t *ptr;                 /**< [n + 1] */
+    struct rec_qrel *doc;         /**< [ptr[n]], the relevant ones, by query in the order of the file */
+};
+
+/** @param relevant  which relevances count as relevant; NULL: from 1 up, as in TREC
+ *  @param graded    gains are the relevances, which must be above 0 then; otherwise all are 1 */
+int rec_qrels_read(struct rec_qrels *qrels, const char *path, const struct rec_filter *relevant, bool graded, struct rec_err *err);
+void rec_qrels_clear(struct rec_qrels *qrels);
+
+/** What rec_run_measure met. */
+struct rec_run_counts {
+    size_t lines;          /**< of the run */
+    size_t missing;        /**< queries with something relevant that the run does not answer: their values are 0 */
+    size_t unjudged;       /**< queries of the run that the qrels do not have: left out */
+    size_t without;        /**< queries of the qrels for which nothing is relevant: left out */
+};
+
+/** Measures a run. A TREC run has lines of `query Q0 document rank score tag`; as in trec_eval the order is that of the score
+ *  (as float, descending), equal scores by document (descending), and the rank is not read. A CSV with a header line that
+ *  begins `user,item,` is in order as it stands. A document twice in a query is an error.
+ *  @param values  [qrels->n, eval->n], rows of NAN where nothing is relevant */
+int rec_run_measure(double *values, struct rec_run_counts *counts, const char *path, const struct rec_qrels *qrels,
+                    const struct rec_eval *eval, unsigned threads, struct rec_err *err);
+
+#endif
