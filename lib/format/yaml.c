@@ -12,6 +12,7 @@
 #define DEPTH_MAX 16
 #define SETTINGS_MAX 10000
 #define BYTES_MAX (1 << 20)
+#define PATH_MAX_BYTES 1024
 
 struct reading {
     struct rec_yaml *yaml;
@@ -61,6 +62,8 @@ static int take_down(struct reading *r, const yaml_event_t *event)
 {
     if (r->path.failed)
         return out_of_memory(r);
+    if (r->path.len > PATH_MAX_BYTES)
+        return refuse(r, event->start_mark, "keys longer than 1024 bytes together");
     if (rec_hashmap_find(&r->seen, r->path.data, r->path.len) != REC_HASHMAP_NONE)
         return rec_err_set(r->err, "%s:%zu: %.64s is set twice", r->name, event->start_mark.line + 1, r->path.data);
     if (rec_hashmap_intern(&r->seen, r->path.data, r->path.len) == REC_HASHMAP_NONE)

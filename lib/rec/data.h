@@ -69,14 +69,18 @@ void rec_ratings_clear(struct rec_ratings *r);
 
 /* ---- csr ---------------------------------------------------------------------------------------- */
 
-/** A transposed copy: rows are items, `index` the users, ascending. `source` (optional) gives each entry's place in the original. */
+/** Rows of ascending column numbers. */
 struct rec_csr {
     size_t rows, cols, nnz;
     int64_t *ptr;      /**< [rows + 1] */
     int32_t *index;    /**< [nnz] */
     float *value;      /**< [nnz], or NULL */
 };
-/** Transposes rows x cols CSR (value may be NULL) by counting. Memory: 8 bytes an entry. */
+/** The tensors of these names, checked: ptr[0..rows] from 0 to nnz without a fall, index[0..nnz) in [0, cols) and ascending in each
+ *  row. Both are borrowed from `file`. */
+int rec_csr_load(const struct rec_safetensors *file, const char *ptr_name, const char *index_name, size_t rows, size_t cols,
+                 const int64_t **ptr, const int32_t **index, size_t *nnz, struct rec_err *err);
+/** Transposes rows x cols CSR (value may be NULL) by counting; rows of `out` are the columns. Memory: 8 bytes an entry. */
 int rec_csr_transpose(struct rec_csr *out, size_t rows, size_t cols, const int64_t *ptr, const int32_t *index, const float *value,
                       struct rec_err *err);
 void rec_csr_clear(struct rec_csr *csr);

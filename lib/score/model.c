@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The rec.model/1 file (rec-format(5)): the tensors that score, the id tables, what each user has seen.
+ */
+#include <rec/score.h>
+
+#include <inttypes.h>
+
+/* ---- reading ------------------------------------------------------------------------------------- */
+
+/* An optional tensor of n finite numbers. */
+static int load_vector(const struct rec_model *m, const char *name, size_t n, const float **out, struct rec_err *err)
+{
+    uint64_t shape;
+    *out = NULL;
+    if (rec_safetensors_find(&m->file, name) == NULL)
+        return 0;
+    *out = rec_safetensors_get(&m->file, name, REC_F32, 1, &shape, err);
+    if (*out == NULL)
+        return -1;
+    if (shape != n)
+        return rec_err_set(err, "%s: tensor %s has %" PRIu64 " elements for %zu ids", m->file.name, name, shape, n);
+    return rec_safetensors_finite(&m->file, name, *out, n, err);
+}
+
+static int load_matrix(const struct rec_model *m, const char *name, size_t n, const float **out, size_t *factors,
+                       struct rec_err *err)
+{
+    uint64_t shape[2];
+    *out = rec_safetensors_get(&m->file, name, REC_F32, 2, shape, err);
+    if (*out == NULL)
+        return -1;
+    if (shape[0] != n)
+        return rec_err_set(err, "%s: tensor %s has %" PRIu64 " rows for %zu ids", m->file.name, name, shape[0], n);
+    if (shape[1] < 1 || shape[1] > INT32_MAX)
+        return rec_err_set(err, "%s: tensor %s has %" PRIu64 " factors", m->file.name, name, shape[1]);
+    *factors = (size_t)shape[1];
+    /* The file holds n * factors floats: their product fits. */
+    return rec_safetensors_finite(&m->file, name, *out, n * *factors, err);
+}
+
+static int load_factors(struct rec_model *m, struct rec_err *err)
+{
+    size_t of_items;
+    bool users = rec_safetensors_find(&m->file, "user_factors") != NULL;
+    bool items = rec_safetensors_find(&m->file, "item_factors") != NULL;
+    if (!users && !items)
+        return 0;
+    if (load_matrix(m, "user_factors", m->n_users, &m->user_factors, &m->factors, err) < 0 ||
+        load_matrix(m, "item_factors", m->n_items, &m->item_factors, &of_items, err) < 0)
+        return -1;
+    if (m->factors != of_items)
+        return rec_err_set(err, "%s: users have %zu factors, items %zu", m->file.name, m->factors, of_items);
+    return 0;
+}
+
+static int load_number(const struct rec_model *m, const char *key, double *out, struct rec_err *err)
+{
+    const char *text = rec_safetensors_meta(&m->file, key);
+    *out = 0;
+    if (text != NULL && rec_num_double(out, text, strlen(text)) < 0)
+        return rec_err_set(err, "%s: header: metadata %s: %.32s is not a number", m->file.name, key, text);
+    return 0;
+}
+
+static int load_meta(struct rec_model *m, struct rec_err *err)
+{
+    const char *type = rec_safetensors_meta(&m->file, "type"), *scale = rec_safetensors_meta(&m->file, "scale"),
+               *params = rec_safetensors_meta(&m->file, "params"), *history = rec_safetensors_meta(&m->file, "history");
+    if (type == NULL || strlen(type) >= sizeof m->type)
+        return rec_err_set(err, "%s: header: metadata type is missing, or too long", m->file.name);
+    memcpy(m->type, type, strlen(type) + 1);
+    if (scale != NULL && strcmp(scale, "ratings") != 0 && strcmp(scale, "ranks") != 0)
+        return rec_err_set(err, "%s: header: metadata scale: %.32s is neither ratings nor ranks", m->file.name, scale);
+    m->ratings_scale = scale != NULL && strcmp(scale, "ratings") == 0;
+    if (load_number(m, "mean", &m->mean, err) < 0 || load_number(m, "low", &m->low, err) < 0 ||
+        load_number(m, "high", &m->high, err) < 0)
+        return -1;
+    if (m->low > m->high)
+        return rec_err_set(err, "%s: header: metadata low is greater than high", m->file.name);
+    rec_buf_adds(&m->params, params ? params : "{}");
+    m->history = strdup(history ? history : "");
+    return m->params.failed || m->history == NULL ? rec_err_memory(err, m->file.name) : 0;
+}
+
+static int load_all(struct rec_model *m, struct rec_err *err)
+{
+    const struct rec_safetensors *file = &m->file;
+    size_t seen;
+    if (rec_safetensors_expect(file, "rec.model", 1, err) < 0 || load_meta(m, err) < 0 ||
+        rec_ids_load(&m->users, file, "users", err) < 0 || rec_ids_load(&m->items, file, "items", err) < 0)
+        return -1;
+    m->digest = file->crc32c;
+    m->n_users = m->users.n;
+    m->n_items = m->items.n;
+    if (load_factors(m, err) < 0 || load_vector(m, "user_bias", m->n_users, &m->user_bias, err) < 0 ||
+        load_vector(m, "item_bias", m->n_items, &m->item_bias, err) < 0 ||
+        load_vector(m, "popularity", m->n_items, &m->popularity, err) < 0)
+        return -1;
+    if (m->popularity == NULL)
+        return rec_err_set(err, "%s: no tensor popularity", file->name);
+    return rec_csr_load(file, "seen_ptr", "seen_item", m->n_users, m->n_items, &m->seen_ptr, &m->seen_item, &seen, err);
+}
+
+int rec_model_load(struct rec_model *model, struct rec_safetensors *file, struct rec_err *err)
+{
+    *model = (struct rec_model){.file = *file};
+    *file = (struct rec_safetensors){0};
+    if (load_all(model, err) < 0) {
+        rec_model_clear(model);
+        return -1;
+    }
+    return 0;
+}
+
+int rec_model_read(struct rec_model *model, const char *path, struct rec_err *err)
+{
+    struct rec_safetensors file;
+    *model = (struct rec_model){0};
+    if (rec_safetensors_open(&file, path, err) < 0)
+        return -1;
+    return rec_model_load(model, &file, err);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------- */
+
+static void put_number(struct rec_safetensors_out *file, const char *key, double value)
+{
+    char text[REC_NUM_MAX + 1];
+    text[rec_num_print_double(text, value)] = '\0';
+    rec_safetensors_put_meta(file, key, text);
+}
+
+static void put_meta(struct rec_safetensors_out *file, const struct rec_model *m, const char *history)
+{
+    rec_safetensors_put_meta(file, "format", "rec.model/1");
+    if (history != NULL && history[0] != '\0')
+        rec_safetensors_put_meta(file, "history", history);
+    rec_safetensors_put_meta(file, "type", m->type);
+    rec_safetensors_put_meta(file, "params", m->params.len > 0 ? m->params.data : "{}");
+    rec_safetensors_put_meta(file, "scale", m->ratings_scale ? "ratings" : "ranks");
+    put_number(file, "mean", m->mean);
+    put_number(file, "low", m->low);
+    put_number(file, "high", m->high);
+}
+
+static void put_vector(struct rec_safetensors_out *file, const char *name, size_t n, const float *data)
+{
+    if (data != NULL)
+        rec_safetensors_put(file, name, REC_F32, 1, (uint64_t[]){n}, data);
+}
+
+static void put_matrix(struct rec_safetensors_out *file, const char *name, size_t n, size_t factors, const float *data)
+{
+    if (data != NULL)
+        rec_safetensors_put(file, name, REC_F32, 2, (uint64_t[]){n, factors}, data);
+}
+
+int rec_model_write(const struct rec_model *model, const char *history, struct rec_out *out, struct rec_err *err)
+{
+    const struct rec_model *m = model;
+    struct rec_safetensors_out file = {0};
+    int result;
+    put_meta(&file, m, history);
+    put_matrix(&file, "user_factors", m->n_users, m->factors, m->user_factors);
+    put_matrix(&file, "item_factors", m->n_items, m->factors, m->item_factors);
+    put_vector(&file, "user_bias", m->n_users, m->user_bias);
+    put_vector(&file, "item_bias", m->n_items, m->item_bias);
+    put_vector(&file, "popularity", m->n_items, m->popularity);
+    rec_safetensors_put(&file, "seen_ptr", REC_I64, 1, (uint64_t[]){m->n_users + 1}, m->seen_ptr);
+    rec_safetensors_put(&file, "seen_item", REC_I32, 1, (uint64_t[]){(uint64_t)m->seen_ptr[m->n_users]}, m->seen_item);
+    rec_ids_put(&file, "users", &m->users);
+    rec_ids_put(&file, "items", &m->items);
+    result = rec_safetensors_write(&file, out, err);
+    rec_safetensors_out_clear(&file);
+    return result;
+}
+
+void rec_model_clear(struct rec_model *model)
+{
+    for (size_t i = 0; i < REC_LENGTH(model->owned); i++)
+        free(model->owned[i]);
+    rec_ids_clear(&model->users);
+    rec_ids_clear(&model->items);
+    rec_buf_clear(&model->params);
+    free(model->history);
+    rec_safetensors_close(&model->file);
+    *model = (struct rec_model){0};
+}
