@@ -10,6 +10,7 @@
  * of its items. Users are cut into parts with sums of their own, added in the order of the parts, whatever the threads.
  */
 #include "models_priv.h"
+#include "rows_priv.h"
 
 #include <math.h>
 
@@ -32,25 +33,6 @@ struct job {
     double loss[PARTS];
     size_t parts;
 };
-
-/* The first user of a part: parts hold about as many ratings each. */
-static size_t part_begin(const struct job *job, size_t part)
-{
-    const int64_t *ptr = job->r->user_ptr;
-    int64_t target = (int64_t)(job->r->nnz / job->parts * part);
-    size_t low = 0, high = job->r->n_users;
-
-    if (part == job->parts)
-        return high;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (ptr[middle] < target)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
 
 /* Solves one user, and adds its remainders to `sum`. Returns its part of the loss. */
 static double sweep_user(const struct job *job, size_t u, double *sum)
@@ -81,7 +63,9 @@ static int sweep(void *context, size_t begin, size_t end, unsigned thread, struc
         double *sum = job->sum + part * job->r->n_items;
         memset(sum, 0, job->r->n_items * sizeof *sum);
         job->loss[part] = 0;
-        for (size_t u = part_begin(job, part); u < part_begin(job, part + 1); u++)
+        size_t first = rec_rows_begin(job->r->user_ptr, job->r->n_users, part, job->parts, 1);
+        size_t last = rec_rows_begin(job->r->user_ptr, job->r->n_users, part + 1, job->parts, 1);
+        for (size_t u = first; u < last; u++)
             job->loss[part] += sweep_user(job, u, sum);
     }
     return 0;
@@ -145,7 +129,6 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
     for (size_t pass = 1; pass <= passes; pass++) {
         if (rec_pool_run(job->threads, work.parts, 1, sweep, &work, err) < 0)
             goto out;
-        /* What the old item biases cost is taken back in solve_items, which knows their regularization. */
         rec_models_step(job, pass, passes, solve_items(&work, model->popularity));
     }
     model->mean = work.mean;
