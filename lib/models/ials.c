@@ -64,18 +64,18 @@ struct ials {
     enum solver solver;
     double unobserved;     /* a0, in units of alpha */
     double *gram, *lambda; /* [f, f], [f] */
+    float *base;           /* [f]: a0 times the eigenvalues of the fixed side's Gramian */
     float *ones;           /* [longest] */
     char *scratch;         /* [threads, scratch_size] */
     size_t scratch_size;
     unsigned threads;
-    bool want_loss;
 };
 
 /* A half pass: solves for `to` from `from`. */
 struct half {
     struct ials *ials;
     const struct side *from, *to;
-    float *base;           /* [f]: a0 times the eigenvalues */
+    bool want_loss;
 };
 
 /* What a thread needs for a row, cut from its scratch space. */
@@ -88,7 +88,7 @@ struct bench {
 
 static size_t kernel_scratch(size_t f)
 {
-    size_t n = rec_solve_ridge_scratch(f), cg = rec_solve_cg_scratch(f), normal = rec_solve_normal_scratch(f);
+    size_t n = rec_ridge_solve_scratch(f), cg = rec_ridge_cg_scratch(f), normal = rec_ridge_normal_scratch(f);
 
     n = n < cg ? cg : n;
     return n < normal ? normal : n;
@@ -99,7 +99,7 @@ static size_t scratch_size(const struct ials *s)
     size_t n = kernel_scratch(s->f) + (2 * s->f + 2 * s->longest) * sizeof(float);
 
     if (s->solver == SUBSPACE)
-        n += rec_solve_ld(s->block) * rec_solve_ld(s->block) * sizeof(float);
+        n += rec_ridge_ld(s->block) * rec_ridge_ld(s->block) * sizeof(float);
     return (n + 127) / 64 * 64;
 }
 
@@ -111,29 +111,29 @@ static struct bench lay_out(const struct ials *s, unsigned thread)
     bench.d = at, at += s->f;
     bench.b = at, at += s->f;
     bench.p = at, at += 2 * s->longest;
-    bench.a = at, at += s->solver == SUBSPACE ? rec_solve_ld(s->block) * rec_solve_ld(s->block) : 0;
+    bench.a = at, at += s->solver == SUBSPACE ? rec_ridge_ld(s->block) * rec_ridge_ld(s->block) : 0;
     bench.kernel = at;
     return bench;
 }
 
 /* Gauss-Seidel over blocks of coordinates: each is solved exactly for what the others leave over. */
-static int solve_blocks(const struct ials *s, const struct rec_solve_rows *row, float *x, struct bench *bench)
+static int solve_blocks(const struct ials *s, const struct rec_ridge_rows *row, float *x, struct bench *bench)
 {
     float *rest = bench->p + s->longest;
 
     rec_kernels_gemv_rows(bench->p, row->v, s->f, row->ld, row->idx, row->n, x, NULL);
     for (size_t k = 0; k < s->f; k += s->block) {
         size_t width = s->f - k < s->block ? s->f - k : s->block;
-        struct rec_solve_rows part = *row;
+        struct rec_ridge_rows part = *row;
         for (size_t j = 0; j < row->n; j++)
             rest[j] = (row->w ? row->w[j] : 1) * (1 - bench->p[j]);
         part.v += k;
         part.f = width;
         part.c = rest;
-        rec_solve_normal(bench->a, bench->b, &part, NULL, 0, bench->d + k, bench->kernel);
+        rec_ridge_normal(bench->a, bench->b, &part, NULL, 0, bench->d + k, bench->kernel);
         for (size_t i = 0; i < width; i++)
             bench->b[i] -= bench->d[k + i] * x[k + i];
-        if (rec_solve_spd(bench->a, bench->b, width) < 0)
+        if (rec_ridge_spd(bench->a, bench->b, width) < 0)
             return -1;
         for (size_t i = 0; i < width; i++)
             x[k + i] += bench->b[i];
@@ -142,14 +142,14 @@ static int solve_blocks(const struct ials *s, const struct rec_solve_rows *row, 
     return 0;
 }
 
-static int solve_row(const struct ials *s, const struct rec_solve_rows *row, float *x, struct bench *bench)
+static int solve_row(const struct ials *s, const struct rec_ridge_rows *row, float *x, struct bench *bench)
 {
     switch (s->solver) {
     case CG:
-        rec_solve_cg(x, row, bench->d, s->steps, 0, bench->kernel);
+        rec_ridge_cg(x, row, bench->d, s->steps, 0, bench->kernel);
         return 0;
     case CHOLESKY:
-        return rec_solve_ridge(x, row, bench->d, REC_SOLVE_BEST, bench->kernel);
+        return rec_ridge_solve(x, row, bench->d, REC_RIDGE_BEST, bench->kernel);
     case SUBSPACE:
         return solve_blocks(s, row, x, bench);
     }
@@ -157,7 +157,7 @@ static int solve_row(const struct ials *s, const struct rec_solve_rows *row, flo
 }
 
 /* sum w (1 - x y)^2 + x' diag(d) x: the row's part of the loss, in which d holds its share of all pairs and its penalty. */
-static double row_loss(const struct ials *s, const struct rec_solve_rows *row, const float *x, struct bench *bench)
+static double row_loss(const struct ials *s, const struct rec_ridge_rows *row, const float *x, struct bench *bench)
 {
     double loss = 0;
 
@@ -179,52 +179,44 @@ static int solve_rows(void *context, size_t begin, size_t end, unsigned thread, 
     for (size_t r = begin; r < end; r++) {
         float *x = to->x + r * s->f;
         const float *w = to->weight ? to->weight + to->ptr[r] : NULL;
-        struct rec_solve_rows row = {.v = half->from->x, .ld = s->f, .f = s->f, .idx = to->index + to->ptr[r],
+        struct rec_ridge_rows row = {.v = half->from->x, .ld = s->f, .f = s->f, .idx = to->index + to->ptr[r],
                                      .n = (size_t)(to->ptr[r + 1] - to->ptr[r]), .w = w, .c = w ? w : s->ones};
         if (row.n == 0) {
             memset(x, 0, s->f * sizeof *x);
             continue;
         }
         for (size_t k = 0; k < s->f; k++)
-            bench.d[k] = half->base[k] + to->penalty[r];
+            bench.d[k] = s->base[k] + to->penalty[r];
         if (solve_row(s, &row, x, &bench) < 0)
             return rec_err_set(err, "ials: row %zu cannot be solved in single precision; raise the regularization", r);
-        if (s->want_loss)
+        if (half->want_loss)
             *loss += row_loss(s, &row, x, &bench);
     }
     return 0;
 }
 
-/* Turns both sides to the eigenvectors of from's Gramian, so that it is diagonal. */
-static int rotate(struct ials *s, const struct side *from, const struct side *to, float *base, struct rec_err *err)
+/* Turns `from` to the eigenvectors of its Gramian, which is then diagonal; and `to` with it, unless it is about to be overwritten. */
+static int rotate(struct ials *s, const struct side *from, const struct side *to, struct rec_err *err)
 {
-    double floor;
-
     if (rec_dense_gramian(s->gram, from->x, from->rows, s->f, s->threads, err) < 0 ||
         rec_solve_eigen(s->lambda, s->gram, s->f, err) < 0 ||
-        rec_dense_rotate(from->x, from->rows, s->f, s->gram, s->threads, err) < 0)
+        rec_dense_rotate(from->x, from->rows, s->f, s->gram, s->threads, err) < 0 ||
+        (to && rec_dense_rotate(to->x, to->rows, s->f, s->gram, s->threads, err) < 0))
         return -1;
-    if (s->solver != CHOLESKY && rec_dense_rotate(to->x, to->rows, s->f, s->gram, s->threads, err) < 0)
-        return -1;
-    /* Rounding can leave a vanishing eigenvalue below zero. */
-    floor = 1e-12 * s->lambda[0] + 1e-30;
+    /* Rounding can leave a vanishing eigenvalue at or below zero. */
+    double least = 1e-7 * s->lambda[0];
     for (size_t k = 0; k < s->f; k++)
-        base[k] = (float)(s->unobserved * (s->lambda[k] > floor ? s->lambda[k] : floor));
+        s->base[k] = (float)(s->unobserved * (s->lambda[k] > least ? s->lambda[k] : least));
     return 0;
 }
 
 static int half_pass(struct ials *s, const struct side *from, const struct side *to, double *loss, struct rec_err *err)
 {
-    struct half half = {.ials = s, .from = from, .to = to};
-    int rc = -1;
+    struct half half = {.ials = s, .from = from, .to = to, .want_loss = loss != NULL};
 
-    half.base = rec_malloc(s->f, sizeof *half.base, "ials", err);
-    if (half.base && rotate(s, from, to, half.base, err) == 0) {
-        s->want_loss = loss != NULL;
-        rc = rec_rows_run(s->threads, to->ptr, to->rows, solve_rows, &half, loss, err);
-    }
-    free(half.base);
-    return rc;
+    if (rotate(s, from, s->solver == CHOLESKY ? NULL : to, err) < 0)
+        return -1;
+    return rec_rows_run(s->threads, to->ptr, to->rows, solve_rows, &half, loss, err);
 }
 
 static double penalty_loss(const struct side *side, size_t f)
@@ -300,9 +292,10 @@ static int set_up(struct ials *s, struct rec_model *model, const struct rec_trai
     s->item.x = rec_models_own(model, n_item, sizeof(float), err);
     s->gram = rec_malloc(ff, sizeof *s->gram, "ials", err);
     s->lambda = rec_malloc(s->f, sizeof *s->lambda, "ials", err);
+    s->base = rec_malloc(s->f, sizeof *s->base, "ials", err);
     s->ones = rec_malloc(s->longest, sizeof *s->ones, "ials", err);
     s->scratch = rec_malloc(s->threads, s->scratch_size, "ials", err);
-    if (!s->user.x || !s->item.x || !s->gram || !s->lambda || !s->ones || !s->scratch)
+    if (!s->user.x || !s->item.x || !s->gram || !s->lambda || !s->base || !s->ones || !s->scratch)
         return -1;
     for (size_t j = 0; j < s->longest; j++)
         s->ones[j] = 1;
@@ -326,9 +319,8 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
         rec_models_step(job, pass, passes, loss + penalty_loss(&s.user, s.f));
     }
     /* The model's items lie along the eigenvectors of their own Gramian: folding a user in then needs its diagonal alone. */
-    s.solver = CG;
-    float *base = s.ones; 
-    (void)base;
+    if (rotate(&s, &s.item, &s.user, err) < 0)
+        goto out;
     model->factors = s.f;
     model->user_factors = s.user.x;
     model->item_factors = s.item.x;
@@ -339,6 +331,7 @@ out:
     free(s.item.penalty);
     free(s.gram);
     free(s.lambda);
+    free(s.base);
     free(s.ones);
     free(s.scratch);
     if (rc < 0)

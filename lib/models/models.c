@@ -12,6 +12,8 @@
 const struct rec_model_type *const rec_models[] = {
     &rec_popular_type,
     &rec_bias_type,
+    &rec_als_type,
+    &rec_ials_type,
     NULL,
 };
 

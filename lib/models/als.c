@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * als: matrix factorization of ratings by alternating least squares, with biases.
+ *
+ * Zhou, Wilkinson, Schreiber and Pan, "Large-Scale Parallel Collaborative Filtering for the Netflix Prize", AAIM 2008 (weighted-lambda
+ * regularization), with biases solved together with the factors, as one more coordinate. For ratings z in units of their standard
+ * deviation, less their mean:
+ *
+ *     sum (z - b_u - b_i - x_u y_i)^2  +  sum_u n_u^v (L |x_u|^2 + B b_u^2)  +  sum_i n_i^v (L |y_i|^2 + B b_i^2)
+ *
+ * The unit makes L mean the same for stars from 1 to 5 and for marks from 1 to 10. While one side is solved the other's last
+ * coordinate is 1, so that the bias is a coordinate of the solution; a row shorter than the number of coordinates is solved by its dual.
+ */
+#include "models_priv.h"
+#include "rows_priv.h"
+
+#include <rec/kernels.h>
+
+#include <math.h>
+
+static const struct rec_param params[] = {
+    {.name = "factors", .def = 32, .min = 1, .max = 2047, .integer = true,
+     .help = "numbers that describe a user and an item; more find finer taste, cost time and memory"},
+    {.name = "passes", .def = 15, .min = 1, .max = 10000, .integer = true, .help = "alternations of users and items"},
+    {.name = "regularization", .def = 0.1, .min = 0, .max = 1e6,
+     .help = "draws factors to zero; more for sparse data and many factors"},
+    {.name = "regularization-biases", .def = 0.05, .min = 0, .max = 1e6, .help = "draws biases to zero"},
+    {.name = "exponent", .def = 1, .min = 0, .max = 2,
+     .help = "regularization grows with this power of the number of ratings in a row; 0: the same for all"},
+    {.name = "deviation", .def = 0.1, .min = 1e-6, .max = 100, .help = "standard deviation of a random first score, before training"},
+    {.name = NULL},
+};
+
+/* One side of the matrix: users, or items. */
+struct side {
+    size_t rows;
+    const int64_t *ptr;
+    const int32_t *index;
+    const float *value;
+    float *x;              /* [rows, ld]: factors, then the bias or, while the side is fixed, 1 */
+    float *bias;           /* [rows] */
+};
+
+struct als {
+    struct side user, item;
+    struct rec_csr by_item;
+    double mean, unit;
+    size_t f, ld, longest; /* ld = f + 1 */
+    double regularization, regularization_bias, exponent;
+    char *scratch;         /* [threads, scratch_size] */
+    size_t scratch_size;
+    unsigned threads;
+};
+
+struct half {
+    const struct als *als;
+    const struct side *from, *to;
+};
+
+/* Sum of squares of what is left over, plus the row's penalty. */
+static double row_loss(const struct rec_ridge_rows *row, const float *x, const float *d, float *p)
+{
+    double loss = 0;
+
+    rec_kernels_gemv_rows(p, row->v, row->f, row->ld, row->idx, row->n, x, NULL);
+    for (size_t j = 0; j < row->n; j++)
+        loss += ((double)row->c[j] - p[j]) * ((double)row->c[j] - p[j]);
+    for (size_t k = 0; k < row->f; k++)
+        loss += (double)d[k] * x[k] * x[k];
+    return loss;
+}
+
+static int solve_rows(void *context, size_t begin, size_t end, unsigned thread, double *loss, struct rec_err *err)
+{
+    const struct half *half = context;
+    const struct als *s = half->als;
+    const struct side *to = half->to;
+    float *d = (float *)(void *)(s->scratch + thread * s->scratch_size), *c = d + s->ld, *p = c + s->longest;
+    void *kernel = p + s->longest;
+
+    for (size_t r = begin; r < end; r++) {
+        float *x = to->x + r * s->ld;
+        const float *value = to->value + to->ptr[r];
+        struct rec_ridge_rows row = {.v = half->from->x, .ld = s->ld, .f = s->ld, .idx = to->index + to->ptr[r],
+                                     .n = (size_t)(to->ptr[r + 1] - to->ptr[r]), .c = c};
+        double weight = pow((double)row.n, s->exponent);
+        for (size_t j = 0; j < row.n; j++)
+            c[j] = (float)((value[j] - s->mean) / s->unit - half->from->bias[row.idx[j]]);
+        for (size_t k = 0; k < s->f; k++)
+            d[k] = (float)(s->regularization * weight);
+        d[s->f] = (float)(s->regularization_bias * weight);
+        if (row.n == 0)
+            memset(x, 0, s->ld * sizeof *x);
+        else if (rec_ridge_solve(x, &row, d, REC_RIDGE_BEST, kernel) < 0)
+            return rec_err_set(err, "als: row %zu cannot be solved in single precision; raise the regularization", r);
+        *loss += row_loss(&row, x, d, p);
+        to->bias[r] = x[s->f];
+        x[s->f] = 1;
+    }
+    return 0;
+}
+
+static int half_pass(struct als *s, const struct side *from, const struct side *to, double *loss, struct rec_err *err)
+{
+    struct half half = {.als = s, .from = from, .to = to};
+
+    return rec_rows_run(s->threads, to->ptr, to->rows, solve_rows, &half, loss, err);
+}
+
+static double penalty_loss(const struct als *s, const struct side *side)
+{
+    double loss = 0;
+
+    for (size_t r = 0; r < side->rows; r++) {
+        double norm = 0, weight = pow((double)(side->ptr[r + 1] - side->ptr[r]), s->exponent);
+        for (size_t k = 0; k < s->f; k++)
+            norm += (double)side->x[r * s->ld + k] * side->x[r * s->ld + k];
+        loss += weight * (s->regularization * norm + s->regularization_bias * side->bias[r] * side->bias[r]);
+    }
+    return loss;
+}
+
+/* Mean and standard deviation of the values, in two sweeps. */
+static void set_unit(struct als *s, const struct rec_ratings *r)
+{
+    double sum = 0, squares = 0;
+
+    for (size_t p = 0; p < r->nnz; p++)
+        sum += r->value[p];
+    s->mean = sum / (double)r->nnz;
+    for (size_t p = 0; p < r->nnz; p++)
+        squares += (r->value[p] - s->mean) * (r->value[p] - s->mean);
+    s->unit = sqrt(squares / (double)r->nnz);
+    if (!(s->unit > 1e-9 * fabs(s->mean)) || s->unit == 0)
+        s->unit = 1;
+}
+
+static int allocate(struct als *s, struct rec_model *model, const struct rec_ratings *r, struct rec_err *err)
+{
+    size_t n_user, n_item;
+
+    if (rec_size_mul(&n_user, r->n_users, s->ld) < 0 || rec_size_mul(&n_item, r->n_items, s->ld) < 0)
+        return rec_err_memory(err, "als");
+    s->user.x = rec_models_own(model, n_user, sizeof(float), err);
+    s->item.x = rec_models_own(model, n_item, sizeof(float), err);
+    s->user.bias = rec_models_own(model, r->n_users, sizeof(float), err);
+    s->item.bias = rec_models_own(model, r->n_items, sizeof(float), err);
+    s->scratch_size = (rec_ridge_solve_scratch(s->ld) + (s->ld + 2 * s->longest) * sizeof(float) + 127) / 64 * 64;
+    s->scratch = rec_malloc(s->threads, s->scratch_size, "als", err);
+    return s->user.x && s->item.x && s->user.bias && s->item.bias && s->scratch ? 0 : -1;
+}
+
+static int set_up(struct als *s, struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
+{
+    const struct rec_ratings *r = job->ratings;
+    const struct rec_model_type *type = &rec_als_type;
+    size_t longest;
+
+    s->f = (size_t)rec_models_param(type, job, "factors");
+    s->ld = s->f + 1;
+    s->threads = job->threads ? job->threads : 1;
+    /* The floor keeps the systems positive definite without regularization. */
+    s->regularization = rec_models_param(type, job, "regularization") + 1e-6;
+    s->regularization_bias = rec_models_param(type, job, "regularization-biases") + 1e-6;
+    s->exponent = rec_models_param(type, job, "exponent");
+    set_unit(s, r);
+    if (rec_csr_transpose(&s->by_item, r->n_users, r->n_items, r->user_ptr, r->item, r->value, err) < 0)
+        return -1;
+    s->user = (struct side){.rows = r->n_users, .ptr = r->user_ptr, .index = r->item, .value = r->value};
+    s->item = (struct side){.rows = r->n_items, .ptr = s->by_item.ptr, .index = s->by_item.index, .value = s->by_item.value};
+    s->longest = rec_rows_longest(s->user.ptr, s->user.rows);
+    longest = rec_rows_longest(s->item.ptr, s->item.rows);
+    s->longest = s->longest > longest ? s->longest : longest;
+    if (allocate(s, model, r, err) < 0)
+        return -1;
+    rec_rows_random(s->item.x, r->n_items, s->ld, rec_models_param(type, job, "deviation") / sqrt((double)s->f), job->seed);
+    for (size_t i = 0; i < r->n_items; i++)
+        s->item.x[i * s->ld + s->f] = 1;
+    return 0;
+}
+
+/* Back to the unit of the ratings, and rows closed up from ld to f. */
+static void finish(struct als *s, struct rec_model *model)
+{
+    float root = (float)sqrt(s->unit);
+    struct side *sides[] = {&s->user, &s->item};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct side *side = sides[i];
+        for (size_t r = 0; r < side->rows; r++) {
+            for (size_t k = 0; k < s->f; k++)
+                side->x[r * s->f + k] = side->x[r * s->ld + k] * root;
+            side->bias[r] = rec_models_float(side->bias[r] * s->unit);
+        }
+    }
+    model->factors = s->f;
+    model->mean = s->mean;
+    model->user_factors = s->user.x;
+    model->item_factors = s->item.x;
+    model->user_bias = s->user.bias;
+    model->item_bias = s->item.bias;
+}
+
+static int train(struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
+{
+    struct als s = {0};
+    size_t passes = (size_t)rec_models_param(&rec_als_type, job, "passes");
+    double unused, loss;
+    int rc = -1;
+
+    if (rec_models_begin(model, &rec_als_type, job, err) < 0 || set_up(&s, model, job, err) < 0)
+        goto out;
+    for (size_t pass = 1; pass <= passes; pass++) {
+        if (half_pass(&s, &s.item, &s.user, &unused, err) < 0 || half_pass(&s, &s.user, &s.item, &loss, err) < 0)
+            goto out;
+        rec_models_step(job, pass, passes, loss + penalty_loss(&s, &s.user));
+    }
+    finish(&s, model);
+    rc = 0;
+out:
+    rec_csr_clear(&s.by_item);
+    free(s.scratch);
+    if (rc < 0)
+        rec_model_clear(model);
+    return rc;
+}
+
+const struct rec_model_type rec_als_type = {
+    .name = "als",
+    .summary = "factors and biases of users and items from ratings, by alternating least squares",
+    .paper = "Zhou, Wilkinson, Schreiber, Pan 2008 (AAIM)",
+    .implicit = false,
+    .params = params,
+    .train = train,
+};
