@@ -7,6 +7,7 @@
  *     predict   one score for a (user, item) pair
  *     rank      the best items for many users, seen ones left out
  *     similar   the items nearest to an item
+ *     rows      ranked lists as CSV, JSON lines, a TREC run or a table
  *
  * A model is scored by the tensors it has: score(u, i) = mean + user_bias[u] + item_bias[i] + <user_factors[u], item_factors[i]>,
  * where what is absent counts as nothing. `popular` is an item_bias alone.
@@ -15,6 +16,7 @@
 #define REC_SCORE_H
 
 #include <rec/data.h>
+#include <rec/kernels.h>
 
 struct rec_model {
     char type[32];               /**< "ials" */
@@ -42,5 +44,74 @@ int rec_model_read(struct rec_model *model, const char *path, struct rec_err *er
 int rec_model_load(struct rec_model *model, struct rec_safetensors *file, struct rec_err *err); /**< takes `file` */
 int rec_model_write(const struct rec_model *model, const char *history, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
 void rec_model_clear(struct rec_model *model);
+
+/* ---- predict ------------------------------------------------------------------------------------ */
+
+/** The score of a pair; user or item -1 is unknown and counts by what is left: mean and the other's bias. Within [low, high] when
+ *  the model's scores are ratings. */
+double rec_predict_pair(const struct rec_model *model, int32_t user, int32_t item);
+
+/* ---- rank: the best items for many users --------------------------------------------------------
+ *
+ *     struct rec_rank rank;
+ *     if (rec_rank_init(&rank, &model, 10, NULL, 0, &err) < 0) ...
+ *     struct rec_topk_hit *hit = rec_malloc(n * rank.k, sizeof *hit, "lists", &err);
+ *     if (rec_rank_users(hit, count, &rank, user, n, threads, &err) < 0) ...
+ *     // user[j]: hit[j * rank.k + 0] is the best, hit[j * rank.k + count[j] - 1] the last
+ *
+ * All items are candidates but those seen in training; the order is by score descending, then by item. A user's list is the same,
+ * bit for bit, whatever other users are asked for with it. A user of whom nothing was learnt (-1, or no pair in training) is
+ * offered the most popular items, with popularity for a score.
+ */
+struct rec_rank {
+    const struct rec_model *model;
+    size_t k;                        /**< the length of lists: at most the number of items */
+    unsigned flags;
+    const uint8_t *allowed;
+    struct rec_topk_panels panels;   /**< private, as all below: the item factors as the kernels like them */
+    void *panels_memory;
+    struct rec_topk_hit *order;      /**< a model without factors: all items, best first */
+    size_t n_order;
+    struct rec_topk_hit *popular;    /**< the k most popular items */
+    size_t n_popular;
+};
+
+enum { REC_RANK_INCLUDE_SEEN = 1 };
+
+/** @param allowed  [n_items], 0 leaves an item out for all; or NULL. Borrowed, as the model is. */
+int rec_rank_init(struct rec_rank *rank, const struct rec_model *model, size_t k, const uint8_t *allowed, unsigned flags,
+                  struct rec_err *err);
+/** Whether something was learnt of this user. */
+bool rec_rank_known(const struct rec_model *model, int32_t user);
+/** @param hit    [n, rank->k] lists
+ *  @param count  [n] how long each is
+ *  @param users  [n] numbers in the model; -1 is unknown */
+int rec_rank_users(struct rec_topk_hit *hit, size_t *count, const struct rec_rank *rank, const int32_t *users, size_t n,
+                   unsigned threads, struct rec_err *err);
+void rec_rank_clear(struct rec_rank *rank);
+
+/* ---- similar: the items nearest to an item ------------------------------------------------------
+ *
+ * By the cosine (or inner product) of their factors; in a model without factors by the cosine of the sets of users who have both,
+ * |A and B| / sqrt(|A| |B|). Items without any direction (zero factors, no users) are near to nothing, and have empty lists.
+ */
+struct rec_similar {
+    const struct rec_model *model;
+    size_t k;                        /**< at most the number of items */
+    const uint8_t *allowed;
+    float *factors;                  /**< private, as all below: [n_items, factors], of length 1 for the cosine */
+    struct rec_topk_panels panels;
+    void *panels_memory;
+    struct rec_csr audience;         /**< a model without factors: the users of each item */
+};
+
+enum { REC_SIMILAR_DOT = 1 };
+
+int rec_similar_init(struct rec_similar *similar, const struct rec_model *model, size_t k, const uint8_t *allowed, unsigned flags,
+                     struct rec_err *err);
+/** As rec_rank_users; items[j] in [0, n_items), or -1 for an empty list. The item itself is never listed. */
+int rec_similar_items(struct rec_topk_hit *hit, size_t *count, const struct rec_similar *similar, const int32_t *items, size_t n,
+                      unsigned threads, struct rec_err *err);
+void rec_similar_clear(struct rec_similar *similar);
 
 #endif

@@ -139,7 +139,7 @@ static void pieces_are_joined(void **state)
     (void)state;
     rec_buf_adds(&run, "c Q0 x 1 5 t\n");
     for (int i = 0; i < 200000; i++) {
-        rec_buf_addf(&run, "a Q0 a%d 1 %d t%s\n", i, i == 150000 ? 1000 : 0, "ag of some length to make the file larger");
+        rec_buf_addf(&run, "a Q0 a%d 1 %d t%s\n", i, i == 150000 ? 1000 : 0, "ag-of-some-length-to-make-the-file-larger");
         if (i % 50000 == 0)
             rec_buf_addf(&run, "b Q0 b%d 1 %d t\n", i, i == 50000);
     }
