@@ -5,6 +5,7 @@
  *     err      why a call failed, in one line
  *     buf      a growing byte string; checked sizes
  *     num      strict numbers to and from text, whatever the locale
+ *     date     seconds since 1970, and days
  *     opt      one table of options: parsing, help, completion
  *     io       whole inputs mapped or read; outputs that appear complete or not at all
  *     hashmap  byte strings to dense numbers
@@ -95,6 +96,17 @@ int rec_num_int64(int64_t *out, const char *text, size_t len) REC_RESULT_USED;
 size_t rec_num_print_float(char *out, float value);
 size_t rec_num_print_double(char *out, double value);
 size_t rec_num_print_int64(char *out, int64_t value);
+
+/* ---- date: seconds since 1970, and days ---------------------------------------------------------- */
+
+/** Midnight UTC of that day (month 1..12, day 1..31), in seconds since 1970; any Gregorian year. */
+int64_t rec_date_from_civil(int64_t year, unsigned month, unsigned day);
+/** The day in UTC that the second belongs to. */
+void rec_date_to_civil(int64_t seconds, int64_t *year, unsigned *month, unsigned *day);
+/** Reads 2024 (its first second), 2024-12-31 (midnight), 2024-12-31T23:59:59Z, or seconds of more or less than four digits; `where` begins the message. */
+int rec_date_parse(int64_t *seconds, const char *text, const char *where, struct rec_err *err);
+/** "2024-12-31". @param out room for REC_NUM_MAX bytes.  @return bytes written. */
+size_t rec_date_print(char *out, int64_t seconds);
 
 /* ---- opt: one table of options ------------------------------------------------------------------
  *
