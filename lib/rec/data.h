@@ -10,6 +10,7 @@
  *     filter      keeping some of the ratings
  *     features    what is known of users and items, in named columns
  *     checks      what a data engineer would ask of a set of ratings
+ *     synth       made-up ratings with a planted structure
  *
  * Users and items are numbered from 0 in the byte order of their ids, so that no result depends on the order of input rows.
  */
@@ -103,5 +104,45 @@ int rec_filter_parse(struct rec_filter *filter, const char *text, struct rec_err
 bool rec_filter_keeps(const struct rec_filter *filter, double value);
 /** The ratings that it keeps, with the same id tables, which `out` borrows from `r`; rows may become empty. history is NULL. */
 int rec_filter_ratings(struct rec_ratings *out, const struct rec_ratings *r, const struct rec_filter *filter, struct rec_err *err);
+/* ---- synth: made-up ratings ----------------------------------------------------------------------
+ *
+ * Ratings with a planted structure that a good model finds. Popularity follows Zipf and Mandelbrot, activity is log-normal; a rating is
+ *     mean + user bias + item bias + <user taste, item factors> + noise, rounded to half stars within 0.5 .. 5
+ * where the factors of an item follow its genres and a user likes a few genres; users choose what is popular, of genres they
+ * like, and near their taste. They come in sessions over some years and rate no film before it is released. Each user is made
+ * from the seed and the user's number alone, so that the bytes do not depend on the number of threads.
+ */
+
+/** What is known of an item; the ratings then follow its genres and its year. */
+struct rec_synth_film {
+    const char *id;
+    size_t id_len;
+    int year;          /**< 0: unknown, never too new */
+    uint64_t genres;   /**< one bit a genre */
+};
+
+struct rec_synth_options {
+    size_t n_users, n_items, n_ratings;   /**< exactly so many */
+    size_t factors;                       /**< of the planted structure, 1 .. 256 */
+    double noise;                         /**< its standard deviation, in stars */
+    double structure;                     /**< standard deviation of <taste, factors>, in stars */
+    double mean;                          /**< of all pairs, in stars; of those rated it is higher, as users choose what they like */
+    int64_t since, until;                 /**< times lie between, in seconds */
+    bool implicit;                        /**< all values are 1 */
+    uint64_t seed;
+    unsigned threads;
+    const struct rec_synth_film *films;   /**< [n_items], or NULL: made up, with ids 1 .. n_items; borrowed */
+    void (*progress)(void *context, uint64_t done, uint64_t total); /**< or NULL; from the calling thread */
+    void *context;
+};
+
+/** The defaults: 1000 users, 1000 items, 50,000 ratings. */
+void rec_synth_defaults(struct rec_synth_options *o);
+/** Writes CSV as MovieLens does, `userId,movieId,rating,timestamp`, sorted by user and item. Memory does not grow with n_ratings. */
+int rec_synth_csv(const struct rec_synth_options *o, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
+/** The same ratings as rec-ingest would read from that CSV: items without ratings are left out. */
+int rec_synth_ratings(struct rec_ratings *out, const struct rec_synth_options *o, struct rec_err *err) REC_RESULT_USED;
+/** The items as a catalogue in CSV, `movieId,title,genres`; of made-up items only. */
+int rec_synth_movies(const struct rec_synth_options *o, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
 
 #endif
