@@ -69,7 +69,7 @@ all: $(BINS)
 # -- objects -------------------------------------------------------------------------------------
 # Files named *_avx2.c and *_avx512.c are compiled for that CPU; kernels.c picks one at run time.
 
-$(B)/obj/%_avx2.o:   CPU := -mavx2 -mfma
+$(B)/obj/%_avx2.o:   CPU := -mavx2 -mfma -mbmi -mbmi2 -mlzcnt -mpopcnt
 $(B)/obj/%_avx512.o: CPU := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
 $(B)/obj/lib/kernels/%.o: OPT := -O3 -g
 

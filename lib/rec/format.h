@@ -158,9 +158,119 @@ int rec_yaml_parse(struct rec_yaml *yaml, const char *name, const char *text, si
 const struct rec_setting *rec_yaml_find(const struct rec_yaml *yaml, const char *path);
 void rec_yaml_clear(struct rec_yaml *yaml);
 
-/* ---- csv ---------------------------------------------------------------------------------------- */
+/* ---- gzip: a byte stream that may be compressed -------------------------------------------------
+ *
+ * Plain, gzip (several members too) and zstd (several frames too), told apart by their first bytes, from a file or a pipe.
+ * A compressed stream that is cut short, damaged, or followed by something else is an error, never a short file.
+ */
+enum rec_gzip_kind { REC_GZIP_PLAIN, REC_GZIP_GZIP, REC_GZIP_ZSTD };
 
-/** Adds a field to a line being made, quoted when it holds the delimiter, a quote or a line break (RFC 4180). */
+struct rec_gzip {
+    const char *name;             /**< for messages; borrowed */
+    enum rec_gzip_kind kind;
+    const unsigned char *data;    /**< the whole text, mapped, when it is plain and a regular file; else NULL */
+    size_t len;
+    void *decoder;                /**< private, as all below */
+    const unsigned char *map;
+    size_t map_len;
+    int fd;
+    bool owns_fd, finished;
+    unsigned char *block;
+    size_t at, fill;
+};
+
+/** @param path  "-" or NULL is standard input.  A terminal or a directory is refused. */
+int rec_gzip_open(struct rec_gzip *in, const char *path, struct rec_err *err);
+/** Reads plain bytes, also when `data` is there. *got < len only at the end. */
+int rec_gzip_read(struct rec_gzip *in, void *out, size_t len, size_t *got, struct rec_err *err);
+void rec_gzip_close(struct rec_gzip *in);
+
+/* ---- csv: records and fields --------------------------------------------------------------------
+ *
+ * libcsv in strict mode defines what a record is: RFC 4180 with any one-byte delimiter, lines ended by LF, CR LF or CR, lines of
+ * blanks alone skipped, blanks around an unquoted field dropped; a quote inside an unquoted field, or text after a closing
+ * one, makes the record bad. Records without quotes take a scanner of our own that gives the same fields some ten times faster.
+ * Where quoting is off, and for longer delimiters such as "::", it is the only one.
+ *
+ *     struct rec_csv csv;
+ *     struct rec_csv_dialect dialect = {.delimiter = ",", .delimiter_len = 1, .quotes = true};
+ *     int status;
+ *     if (rec_csv_open(&csv, path, &dialect, &err) < 0) ...
+ *     while ((status = rec_csv_next(&csv, &err)) == REC_CSV_RECORD)
+ *         use(csv.field[0].text, csv.field[0].len);               // until the next call
+ *     if (status == REC_CSV_BAD)
+ *         rec_csv_complain(&err, &csv);                           // "a.csv:17:3: quote inside an unquoted field"
+ *     rec_csv_close(&csv);
+ *
+ * Memory is bounded: a field has at most REC_CSV_FIELD_MAX bytes, a record REC_CSV_RECORD_MAX, and a pipe is read by blocks.
+ */
+#define REC_CSV_FIELD_MAX 65536
+#define REC_CSV_RECORD_MAX (1 << 20)
+
+struct rec_csv_dialect {
+    char delimiter[8];
+    size_t delimiter_len;  /**< 0: any run of blanks and tabs */
+    bool quotes;           /**< fields may be quoted; for one-byte delimiters */
+    bool libcsv;           /**< libcsv reads every record: slow, to compare with */
+    size_t record_max;     /**< 0: REC_CSV_RECORD_MAX */
+};
+
+struct rec_csv_field {
+    const char *text;      /**< not NUL-terminated */
+    size_t len;
+};
+
+enum rec_csv_status {
+    REC_CSV_END = 0,
+    REC_CSV_RECORD = 1,
+    REC_CSV_BAD = 2        /**< one record is not to be read: `cause`, `line`, `column` say why; the next call goes on behind it */
+};
+
+struct rec_csv {
+    const char *name;
+    struct rec_csv_dialect dialect;
+    /* The current record. */
+    struct rec_csv_field *field;
+    size_t n;              /**< fields */
+    const char *record;    /**< as it stands in the file, without its line end */
+    size_t record_len;
+    uint64_t line;         /**< where it begins, from 1; of a bad record, where the fault is */
+    size_t column;         /**< of a bad record: the field with the fault, from 1 */
+    const char *cause;
+    /* Private: the text in memory from the next record on, and where more comes from. */
+    const char *at, *end, *stop;
+    uint64_t next_line;
+    bool last, skipping;
+    struct rec_gzip source;
+    char *buffer;
+    size_t buffer_cap, cap;
+    void *parser;
+};
+
+/** Reads a file or pipe that may be compressed; path as for rec_gzip_open. A UTF-8 byte order mark is skipped; UTF-16 is refused. */
+int rec_csv_open(struct rec_csv *csv, const char *path, const struct rec_csv_dialect *dialect, struct rec_err *err);
+/** As rec_csv_open, from a stream already open, which it takes. */
+int rec_csv_take(struct rec_csv *csv, struct rec_gzip *source, const struct rec_csv_dialect *dialect, struct rec_err *err);
+/** Reads the records that begin in text[0 .. stop) of a text of len bytes in memory, which is borrowed. */
+int rec_csv_text(struct rec_csv *csv, const char *name, const char *text, size_t stop, size_t len,
+                 const struct rec_csv_dialect *dialect, struct rec_err *err);
+void rec_csv_close(struct rec_csv *csv);
+
+/** The next record: a rec_csv_status, or -1: out of memory, or the source failed. */
+int rec_csv_next(struct rec_csv *csv, struct rec_err *err);
+/** Puts `name:line:column: cause` of a bad record into err. Returns -1. */
+int rec_csv_complain(struct rec_err *err, const struct rec_csv *csv);
+
+/** Plain records, many at a time: those ahead that have exactly n_fields fields and nothing odd (quotes, blanks to be dropped, control
+ *  characters, lone CRs), as far as they are in memory. Field j of record i ends before byte end[1 + i * n_fields + j] of
+ *  *text; it begins delimiter_len bytes after the end of the field before it, or 1 byte after the end of the record before;
+ *  end[0] is set to -1 to make that so for the first one too. The last field may have a CR at its end. 32 bytes behind the last record may be read.
+ *  @param end  room for REC_CSV_SCAN_MAX numbers
+ *  @return how many records; 0 says that the next one is for rec_csv_next */
+#define REC_CSV_SCAN_MAX (8192 + 64)
+size_t rec_csv_scan(struct rec_csv *csv, const char **text, uint32_t *end, size_t n_fields);
+
+/** Adds a field to a line being made, quoted when it holds the delimiter, a quote, a line break or outer blanks (RFC 4180). */
 void rec_csv_add(struct rec_buf *out, char delimiter, const char *text, size_t len);
 
 #endif
