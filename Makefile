@@ -115,8 +115,14 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(ROOMS:%=$(B)/lib/%.a)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call archives,$(ROOMS)) -lcmocka $(call libs,$(ROOMS))
 
+LINTS := layers headers names banned tools shell man sizes analyzer
+
+lint: all $(ROOMS:%=$(B)/lib/%.a)
+	@failed=; for l in $(LINTS); do B=$(B) scripts/lint/$$l || failed="$$failed $$l"; done; \
+	    [ -z "$$failed" ] || { echo "lint:$$failed" >&2; exit 1; }
+
 unit: $(UNIT)
-	@scripts/run-unit $(UNIT)
+	@B=$(B) scripts/run-tests $(UNIT)
 
 # -- installing and the rest ---------------------------------------------------------------------
 
@@ -158,6 +164,6 @@ dist:
 clean:
 	rm -rf $(B)
 
-.PHONY: all unit completion install uninstall dist clean FORCE
+.PHONY: all lint unit completion install uninstall dist clean FORCE
 
 -include $(shell [ -d $(B)/obj ] && find $(B)/obj -name '*.d')
