@@ -4,6 +4,7 @@
 #     load ../helper
 #     setup() { rec_setup; }          # a temporary directory as the working directory, no settings from outside
 
+bats_require_minimum_version 1.5.0
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 REC_BIN=${REC_BIN:-$ROOT/build/bin}
 REC_TEST_DATA=${REC_TEST_DATA:-$ROOT/../shared/data}

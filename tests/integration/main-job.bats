@@ -53,7 +53,7 @@ at_least() { awk -v a="$1" -v b="$2" 'BEGIN { if (!(a >= b)) { print a " < " b; 
     grep -q 'rec-ingest 0' info
     grep -q 'rec-split 0.*test=0.2.*seed=42' info
     grep -q 'rec-train 0.*model=ials.*seed=5' info
-    ! grep -qE 'threads|test\.rec|/' <(grep -E 'rec-(ingest|split|train) [0-9]' info)
+    run ! grep -qE 'threads|test\.rec|/' <(grep -E 'rec-(ingest|split|train) [0-9]' info)
 }
 
 @test "a killed writer leaves the old file, and the next run no litter" {
