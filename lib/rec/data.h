@@ -4,7 +4,8 @@
  *
  *     ids         sorted tables of external ids (strings)
  *     ratings     users x items as compressed sparse rows; their file
- *     csr         building, transposing and joining such rows
+ *     csr         checking, transposing and joining such rows
+ *     export      ratings as text: CSV, MatrixMarket, TREC
  *     catalogue   titles, years and genres of items
  *     split       train and test
  *     filter      keeping some of the ratings
@@ -90,6 +91,17 @@ void rec_csr_clear(struct rec_csr *csr);
  *  out, and counted. `out` borrows `users` and `items`. */
 int rec_csr_join(struct rec_ratings *out, const struct rec_ratings *r, const struct rec_ids *users, const struct rec_ids *items,
                  size_t *dropped, struct rec_err *err);
+
+/* ---- export: ratings as text -------------------------------------------------------------------- */
+
+/** `userId,itemId,rating,timestamp` (no timestamp when there are no times), a row for each rating, users and items in byte order. */
+int rec_export_csv(const struct rec_ratings *r, char delimiter, bool header, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
+/** MatrixMarket, coordinate real general: user and item numbers from 1, rating. */
+int rec_export_mtx(const struct rec_ratings *r, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
+/** TREC judgements: `user 0 item rating`. Fails at a rating that is no whole number, or an id that holds a blank. */
+int rec_export_qrels(const struct rec_ratings *r, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
+/** The ids, a line each. */
+int rec_export_ids(const struct rec_ids *ids, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
 
 /* ---- filter: keeping some of the ratings -------------------------------------------------------- */
 

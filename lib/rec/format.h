@@ -3,6 +3,7 @@
  * format: the files that pass between tools, and the text formats beside them.
  *
  *     safetensors   our binary files: named arrays and string metadata (rec-format(5))
+ *     npy           one array as a file of numpy's
  *     crc32c        the checksum they carry
  *     history       the line each tool adds to a file it makes
  *     json          strict reading of metadata, writing of reports
@@ -100,6 +101,9 @@ void rec_safetensors_put_meta(struct rec_safetensors_out *file, const char *key,
 /** Sorts tensors by alignment then name, adds the checksums, and writes it all. The same content gives the same bytes. */
 int rec_safetensors_write(const struct rec_safetensors_out *file, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
 void rec_safetensors_out_clear(struct rec_safetensors_out *file);
+
+/** One tensor as a .npy file (version 1.0). */
+int rec_npy_write(const struct rec_tensor *tensor, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
 
 /* ---- history: where a file comes from -----------------------------------------------------------
  *

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * rec-cat: what is in a binary file, as text or as a .npy array.
+ */
+#include "tool.h"
+
+#include <rec/score.h>
+
+#include <inttypes.h>
+
+static const char *format = "csv", *tensor_name, *ids_of, *delimiter = ",", *output;
+static bool no_header;
+
+static struct rec_opt opts[] = {
+    {'f', "format", "FORMAT", REC_OPT_CHOICE, &format, .choices = "csv|mtx|npy|trec",
+     .help = "csv; mtx: MatrixMarket; trec: qrels; npy: the array of --tensor"},
+    {'t', "tensor", "NAME", REC_OPT_TEXT, &tensor_name, .help = "this array of the file alone"},
+    {'i', "ids", "TABLE", REC_OPT_TEXT, &ids_of, .help = "the ids of a table alone, a line each: users or items"},
+    {'d', "delimiter", "C", REC_OPT_TEXT, &delimiter, .help = "what parts the fields of CSV; \\t is a tab"},
+    {0, "no-header", NULL, REC_OPT_FLAG, &no_header, .help = "leave out the line of column names"},
+    TOOL_OUTPUT(&output),
+    {0},
+};
+
+static const struct tool_about about = {
+    .name = "rec-cat",
+    .synopsis = "[options] [FILE]",
+    .summary = "write a binary file as text, or one of its arrays as .npy",
+    .opts = opts,
+    .max_operands = 1,
+};
+
+struct row {
+    struct rec_out *out;
+    struct rec_err *err;
+    struct rec_buf buf;
+    char delimiter;
+};
+
+/* ---- rows of CSV --------------------------------------------------------------------------------- */
+
+static void part(struct row *row)
+{
+    if (row->buf.len > 0)
+        rec_buf_addc(&row->buf, row->delimiter);
+}
+
+static void add_text(struct row *row, const char *text, size_t len)
+{
+    part(row);
+    rec_csv_add(&row->buf, row->delimiter, text, len);
+}
+
+static void add_float(struct row *row, float value)
+{
+    char text[REC_NUM_MAX];
+    part(row);
+    rec_buf_add(&row->buf, text, rec_num_print_float(text, value));
+}
+
+static void add_name(struct row *row, const char *name, uint64_t number)
+{
+    part(row);
+    rec_buf_addf(&row->buf, "%s%" PRIu64, name, number);
+}
+
+static int end_row(struct row *row)
+{
+    int result;
+    rec_buf_addc(&row->buf, '\n');
+    if (row->buf.failed)
+        return rec_err_memory(row->err, row->out->name);
+    result = rec_out_write(row->out, row->buf.data, row->buf.len, row->err);
+    rec_buf_reset(&row->buf);
+    return result;
+}
+
+/* ---- one array ----------------------------------------------------------------------------------- */
+
+static size_t print_element(char *out, const struct rec_tensor *t, uint64_t i)
+{
+    switch (t->dtype) {
+    case REC_F32: return rec_num_print_float(out, ((const float *)t->data)[i]);
+    case REC_F64: return rec_num_print_double(out, ((const double *)t->data)[i]);
+    case REC_I32: return rec_num_print_int64(out, ((const int32_t *)t->data)[i]);
+    case REC_I64: return rec_num_print_int64(out, ((const int64_t *)t->data)[i]);
+    case REC_U8: return rec_num_print_int64(out, ((const uint8_t *)t->data)[i]);
+    default: return 0;
+    }
+}
+
+/* A vector becomes a column, a matrix as many as it has. */
+static int tensor_header(struct row *row, const struct rec_tensor *t, uint64_t columns)
+{
+    if (no_header)
+        return 0;
+    if (t->rank < 2)
+        add_text(row, t->name, strlen(t->name));
+    for (uint64_t k = 0; t->rank == 2 && k < columns; k++) {
+        char number[REC_NUM_MAX];
+        struct rec_buf name = {0};
+        rec_buf_adds(&name, t->name);
+        rec_buf_addc(&name, '.');
+        rec_buf_add(&name, number, rec_num_print_int64(number, (int64_t)k));
+        row->buf.failed |= name.failed;
+        add_text(row, name.data ? name.data : "", name.len);
+        rec_buf_clear(&name);
+    }
+    return end_row(row);
+}
+
+static int tensor_csv(struct row *row, const struct rec_tensor *t)
+{
+    uint64_t columns = t->rank == 2 ? t->shape[1] : 1, rows = t->bytes == 0 ? 0 : t->rank == 0 ? 1 : t->shape[0];
+    char text[REC_NUM_MAX];
+    if (t->rank > 2 || t->dtype == REC_DTYPE_OTHER || t->data == NULL)
+        return rec_err_set(row->err, "tensor %.64s: %s of %u dimensions has no CSV form", t->name, t->dtype_name, t->rank);
+    if (t->bytes > 0 && tensor_header(row, t, columns) < 0)
+        return -1;
+    for (uint64_t i = 0; i < rows; i++) {
+        for (uint64_t k = 0; k < columns; k++) {
+            size_t len = print_element(text, t, i * columns + k);
+            if (k > 0)
+                rec_buf_addc(&row->buf, row->delimiter);
+            rec_buf_add(&row->buf, text, len);
+        }
+        if (end_row(row) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int cat_tensor(const struct rec_safetensors *file, struct row *row)
+{
+    const struct rec_tensor *t = rec_safetensors_find(file, tensor_name);
+    if (t == NULL)
+        return rec_err_set(row->err, "%s: no tensor %s; rec-info lists them", file->name, tensor_name);
+    if (strcmp(format, "npy") == 0)
+        return rec_npy_write(t, row->out, row->err);
+    return tensor_csv(row, t);
+}
+
+/* ---- ratings and models -------------------------------------------------------------------------- */
+
+static int cat_ratings(const struct rec_ratings *r, struct row *row)
+{
+    if (strcmp(format, "mtx") == 0)
+        return rec_export_mtx(r, row->out, row->err);
+    if (strcmp(format, "trec") == 0)
+        return rec_export_qrels(r, row->out, row->err);
+    return rec_export_csv(r, row->delimiter, !no_header, row->out, row->err);
+}
+
+static int model_header(const struct rec_model *m, struct row *row)
+{
+    if (no_header)
+        return 0;
+    add_text(row, "table", 5);
+    add_text(row, "id", 2);
+    add_text(row, "popularity", 10);
+    add_text(row, "bias", 4);
+    for (size_t k = 0; k < m->factors; k++)
+        add_name(row, "f", k);
+    return end_row(row);
+}
+
+static int model_rows(const struct rec_model *m, const char *table, const struct rec_ids *ids, const float *popularity,
+                      const float *bias, const float *factors, struct row *row)
+{
+    for (size_t i = 0; i < ids->n; i++) {
+        size_t len;
+        const char *id = rec_ids_get(ids, i, &len);
+        add_text(row, table, 4);
+        add_text(row, id, len);
+        if (popularity != NULL)
+            add_float(row, popularity[i]);
+        else
+            part(row);
+        if (bias != NULL)
+            add_float(row, bias[i]);
+        else
+            part(row);
+        for (size_t k = 0; k < m->factors; k++)
+            add_float(row, factors[i * m->factors + k]);
+        if (end_row(row) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int cat_model(const struct rec_model *m, struct row *row)
+{
+    if (strcmp(format, "csv") != 0)
+        return rec_err_set(row->err, "%s: a model has no form as %s", m->file.name, format);
+    if (model_header(m, row) < 0 || model_rows(m, "user", &m->users, NULL, m->user_bias, m->user_factors, row) < 0)
+        return -1;
+    return model_rows(m, "item", &m->items, m->popularity, m->item_bias, m->item_factors, row);
+}
+
+/* ---- main ---------------------------------------------------------------------------------------- */
+
+static bool is_kind(const struct rec_safetensors *file, const char *kind)
+{
+    const char *is = rec_safetensors_meta(file, "format");
+    size_t len = strlen(kind);
+    return is != NULL && strncmp(is, kind, len) == 0 && is[len] == '/';
+}
+
+static int cat_ids(const struct rec_safetensors *file, struct row *row)
+{
+    struct rec_ids ids;
+    int result = rec_ids_load(&ids, file, ids_of, row->err);
+    if (result == 0)
+        result = rec_export_ids(&ids, row->out, row->err);
+    rec_ids_clear(&ids);
+    return result;
+}
+
+/* The kind of the file says what its rows are. */
+static int cat_whole(struct tool *tool, struct rec_safetensors *file, struct row *row)
+{
+    struct rec_ratings ratings = {0};
+    struct rec_model model = {0};
+    int result = -1;
+    if (strcmp(format, "npy") == 0)
+        rec_err_set(row->err, "%s: --format npy writes one array: --tensor says which", file->name);
+    else if (is_kind(file, "rec.ratings")) {
+        if (rec_ratings_load(&ratings, file, row->err) == 0)
+            result = cat_ratings(&ratings, row);
+        tool->rows = ratings.nnz;
+        tool->rows_name = "ratings";
+    } else if (is_kind(file, "rec.model")) {
+        if (rec_model_load(&model, file, row->err) == 0)
+            result = cat_model(&model, row);
+    } else {
+        rec_err_set(row->err, "%s: no file of ours with rows; --tensor NAME writes one of its arrays", file->name);
+    }
+    rec_ratings_clear(&ratings);
+    rec_model_clear(&model);
+    return result;
+}
+
+static int cat(struct tool *tool, struct rec_err *err)
+{
+    struct rec_safetensors file;
+    struct rec_out out = {0};
+    struct row row = {.out = &out, .err = err, .delimiter = strcmp(delimiter, "\\t") == 0 ? '\t' : delimiter[0]};
+    int result = -1;
+    if (rec_safetensors_open(&file, tool_operand(tool, 0), err) < 0)
+        return -1;
+    if (rec_out_open(&out, output, strcmp(format, "npy") == 0, err) < 0)
+        goto out;
+    if (tensor_name != NULL)
+        result = cat_tensor(&file, &row);
+    else if (ids_of != NULL)
+        result = cat_ids(&file, &row);
+    else
+        result = cat_whole(tool, &file, &row);
+    if (result == 0)
+        result = rec_out_commit(&out, err);
+    else
+        rec_out_abort(&out);
+out:
+    rec_buf_clear(&row.buf);
+    rec_safetensors_close(&file);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    struct tool tool;
+    struct rec_err err = {0};
+    tool_start(&tool, &about, argc, argv);
+    if (strcmp(delimiter, "\\t") != 0 && (strlen(delimiter) != 1 || strchr("\"\n\r", delimiter[0]) != NULL))
+        return tool_usage(&tool, "--delimiter: %s is not one character that can part fields", delimiter);
+    if (tensor_name != NULL && ids_of != NULL)
+        return tool_usage(&tool, "--tensor and --ids: only one of them");
+    if (tensor_name != NULL && strcmp(format, "csv") != 0 && strcmp(format, "npy") != 0)
+        return tool_usage(&tool, "--tensor: an array is written as csv or npy, not %s", format);
+    if (cat(&tool, &err) < 0)
+        return tool_fail(&tool, &err);
+    return tool_finish(&tool, TOOL_DONE);
+}
