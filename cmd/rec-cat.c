@@ -39,7 +39,7 @@ struct row {
 
 /* ---- rows of CSV --------------------------------------------------------------------------------- */
 
-static void part(struct row *row)
+static void part(struct row *row) /* rec_csv_add does it itself */
 {
     if (row->buf.len > 0)
         rec_buf_addc(&row->buf, row->delimiter);
@@ -47,7 +47,6 @@ static void part(struct row *row)
 
 static void add_text(struct row *row, const char *text, size_t len)
 {
-    part(row);
     rec_csv_add(&row->buf, row->delimiter, text, len);
 }
 

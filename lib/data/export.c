@@ -92,6 +92,7 @@ static void names_clear(struct names *names)
 
 static int names_make(struct names *names, const struct rec_ids *ids, char delimiter, bool quote, struct rec_err *err)
 {
+    struct rec_buf one = {0};
     *names = (struct names){0};
     names->offset = rec_calloc(ids->n + 1, sizeof *names->offset, "ids", err);
     if (names->offset == NULL)
@@ -99,15 +100,19 @@ static int names_make(struct names *names, const struct rec_ids *ids, char delim
     for (size_t i = 0; i < ids->n; i++) {
         size_t len;
         const char *id = rec_ids_get(ids, i, &len);
+        rec_buf_reset(&one);
         if (quote)
-            rec_csv_add(&names->bytes, delimiter, id, len);
+            rec_csv_add(&one, delimiter, id, len);
         else
-            rec_buf_add(&names->bytes, id, len);
+            rec_buf_add(&one, id, len);
+        rec_buf_add(&names->bytes, one.data, one.len);
         rec_buf_addc(&names->bytes, delimiter);
         names->offset[i + 1] = names->bytes.len;
         len = names->offset[i + 1] - names->offset[i];
         names->longest = len > names->longest ? len : names->longest;
     }
+    names->bytes.failed |= one.failed;
+    rec_buf_clear(&one);
     return names->bytes.failed ? rec_err_memory(err, "ids") : 0;
 }
 
