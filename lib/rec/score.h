@@ -7,7 +7,8 @@
  *     predict   one score for a (user, item) pair
  *     rank      the best items for many users, seen ones left out
  *     similar   the items nearest to an item
- *     rows      ranked lists as CSV, JSON lines, a TREC run or a table
+ *     block     ids that are asked for, a block at a time
+ *     lists     ranked lists as CSV, JSON lines, a TREC run or a table
  *
  * A model is scored by the tensors it has: score(u, i) = mean + user_bias[u] + item_bias[i] + <user_factors[u], item_factors[i]>,
  * where what is absent counts as nothing. `popular` is an item_bias alone.
@@ -60,7 +61,7 @@ double rec_predict_pair(const struct rec_model *model, int32_t user, int32_t ite
  *     // user[j]: hit[j * rank.k + 0] is the best, hit[j * rank.k + count[j] - 1] the last
  *
  * All items are candidates but those seen in training; the order is by score descending, then by item. A user's list is the same,
- * bit for bit, whatever other users are asked for with it. A user of whom nothing was learnt (-1, or no pair in training) is
+ * bit for bit, whatever other users are asked for with it. A user of whom nothing was learnt (-1, zero factors, or no pair in training) is
  * offered the most popular items, with popularity for a score.
  */
 struct rec_rank {
@@ -113,5 +114,56 @@ int rec_similar_init(struct rec_similar *similar, const struct rec_model *model,
 int rec_similar_items(struct rec_topk_hit *hit, size_t *count, const struct rec_similar *similar, const int32_t *items, size_t n,
                       unsigned threads, struct rec_err *err);
 void rec_similar_clear(struct rec_similar *similar);
+
+/* ---- block: ids that are asked for --------------------------------------------------------------- */
+
+struct rec_block {
+    size_t n, cap;
+    int32_t *number;         /**< [n] in a table of ids; -1 is unknown */
+    struct rec_buf text;     /**< private, as all below */
+    size_t *offset;
+};
+int rec_block_init(struct rec_block *block, size_t cap, struct rec_err *err);
+void rec_block_reset(struct rec_block *block);
+/** Adds an id; there must be room. */
+int rec_block_add(struct rec_block *block, const char *text, size_t len, int32_t number, struct rec_err *err);
+/** Id i as it was asked for. */
+const char *rec_block_get(const struct rec_block *block, size_t i, size_t *len);
+/** Begins anew with the next lines, one id a line, blank ones skipped: until the block is full, or no line waits. @return 1, 0 at
+ *  the end, -1. */
+int rec_block_fill(struct rec_block *block, struct rec_lines *lines, const struct rec_ids *ids, struct rec_err *err);
+void rec_block_clear(struct rec_block *block);
+
+/* ---- lists: ranked lists as text ----------------------------------------------------------------
+ *
+ *     CSV    user,item,score,rank       with a header line
+ *     JSONL  {"user":"42","item":"50","score":4.5,"rank":1}, one a row
+ *     TREC   42 Q0 50 1 4.5 ials        what trec_eval and `rec-eval --run` read
+ *     TABLE  for people
+ */
+enum rec_lists_format { REC_LISTS_CSV, REC_LISTS_JSONL, REC_LISTS_TREC, REC_LISTS_TABLE };
+
+/** Set the first ones, leave the rest zero. */
+struct rec_lists {
+    struct rec_out *out;
+    enum rec_lists_format format;
+    const char *query, *answer;      /**< names of the first columns: "user", "item" */
+    const char *tag;                 /**< the last column of a TREC run */
+    const struct rec_ids *items;     /**< ids of the answers */
+    size_t lists, rows;              /**< written so far */
+    struct rec_buf buf;              /**< private */
+};
+
+struct rec_lists_one {
+    const char *query;
+    size_t query_len;
+    const struct rec_topk_hit *hit;  /**< [n] */
+    size_t n;
+};
+
+int rec_lists_begin(struct rec_lists *lists, struct rec_err *err);                                   /**< the header line */
+int rec_lists_add(struct rec_lists *lists, const struct rec_lists_one *list, struct rec_err *err);
+int rec_lists_flush(struct rec_lists *lists, struct rec_err *err);                                   /**< sends off what has gathered */
+void rec_lists_clear(struct rec_lists *lists);
 
 #endif

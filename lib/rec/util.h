@@ -8,6 +8,7 @@
  *     date     seconds since 1970, and days
  *     opt      one table of options: parsing, help, completion
  *     io       whole inputs mapped or read; outputs that appear complete or not at all
+ *     lines    a stream of lines, as they come
  *     hashmap  byte strings to dense numbers
  *     rng      seeded random numbers, the same on every machine
  *     pool     threads over a range of work
@@ -219,6 +220,28 @@ int rec_out_flush(struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
 int rec_out_commit(struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
 /** Drops it: the temporary file goes, the old file stays. Safe on a zeroed, committed or aborted one. */
 void rec_out_abort(struct rec_out *out);
+
+/* ---- lines: a stream of lines, as they come ------------------------------------------------------ */
+
+#define REC_LINES_LONGEST ((size_t)1 << 20)
+
+struct rec_lines {
+    const char *name; /**< for messages; borrowed */
+    size_t number;    /**< of the last line returned, from 1 */
+    int fd;           /**< private, as all below */
+    char *data;
+    size_t begin, end, cap;
+    bool ended;
+};
+
+/** @param path  "-" or NULL is standard input. */
+int rec_lines_open(struct rec_lines *lines, const char *path, struct rec_err *err);
+/** The next line without its \n or \r\n, valid until the next call. @return 1, 0 at the end, -1 when it cannot be read or is longer
+ *  than REC_LINES_LONGEST. */
+int rec_lines_next(struct rec_lines *lines, const char **text, size_t *len, struct rec_err *err);
+/** Whether the next call can answer without waiting long: time to send off what has been answered when not. */
+bool rec_lines_ready(const struct rec_lines *lines);
+void rec_lines_close(struct rec_lines *lines);
 
 /* ---- hashmap: byte strings to dense numbers -----------------------------------------------------
  *

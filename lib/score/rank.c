@@ -24,9 +24,22 @@ struct job {
     struct scratch *scratch;
 };
 
+static bool has_factors(const struct rec_model *model)
+{
+    return model->factors > 0 && model->user_factors && model->item_factors;
+}
+
 bool rec_rank_known(const struct rec_model *model, int32_t user)
 {
-    return user >= 0 && (!model->seen_ptr || model->seen_ptr[user + 1] > model->seen_ptr[user]);
+    if (user < 0)
+        return false;
+    if (!has_factors(model))
+        return !model->seen_ptr || model->seen_ptr[user + 1] > model->seen_ptr[user];
+    const float *vector = model->user_factors + (size_t)user * model->factors;
+    for (size_t d = 0; d < model->factors; d++)
+        if (vector[d] != 0)
+            return true;
+    return false;
 }
 
 /* The k best of all items by one score for everyone. */
@@ -36,7 +49,7 @@ static int best_of(struct rec_topk_hit **out, size_t *n, size_t k, const float *
     *out = rec_malloc(k, sizeof **out, "ranking", err);
     if (!*out)
         return -1;
-    *n = score ? rec_topk_scan(*out, k, score, rank->model->n_items, NULL, rank->allowed) : 0;
+    *n = rec_topk_scan(*out, k, score, rank->model->n_items, NULL, rank->allowed);
     return 0;
 }
 
@@ -53,11 +66,6 @@ static int pack(struct rec_rank *rank, struct rec_err *err)
     rec_topk_pack(&rank->panels, rank->panels_memory, model->item_factors, model->n_items, model->factors, model->factors,
                   model->item_bias);
     return 0;
-}
-
-static bool has_factors(const struct rec_model *model)
-{
-    return model->factors > 0 && model->user_factors && model->item_factors;
 }
 
 int rec_rank_init(struct rec_rank *rank, const struct rec_model *model, size_t k, const uint8_t *allowed, unsigned flags,
@@ -81,7 +89,7 @@ static struct rec_topk_seen seen_by(const struct rec_rank *rank, int32_t user)
 {
     const struct rec_model *model = rank->model;
 
-    if (!model->seen_ptr || rank->flags & REC_RANK_INCLUDE_SEEN)
+    if (user < 0 || !model->seen_ptr || rank->flags & REC_RANK_INCLUDE_SEEN)
         return (struct rec_topk_seen){0};
     return (struct rec_topk_seen){model->seen_item + model->seen_ptr[user],
                                   (size_t)(model->seen_ptr[user + 1] - model->seen_ptr[user])};
@@ -120,6 +128,17 @@ static size_t from_order(struct rec_topk_hit *hit, const struct rec_rank *rank, 
             hit[n++].score += more;
         }
     return n;
+}
+
+/* The list of a user of whom nothing was learnt; they may have seen something even so. */
+static size_t from_popular(struct rec_topk_hit *hit, const struct rec_rank *rank, int32_t user)
+{
+    struct rec_topk_seen seen = seen_by(rank, user);
+
+    if (seen.n > 0)
+        return rec_topk_scan(hit, rank->k, rank->model->popularity, rank->model->n_items, &seen, rank->allowed);
+    memcpy(hit, rank->popular, rank->n_popular * sizeof *hit);
+    return rank->n_popular;
 }
 
 /* The lists of the m known users of a tile, which stand at the front of `hit`. */
@@ -166,8 +185,7 @@ static int tile(void *context, size_t begin, size_t end, unsigned thread, struct
         } else if (!factors && rec_rank_known(rank->model, users[j])) {
             count[j] = from_order(hit + j * k, rank, users[j]);
         } else {
-            memcpy(hit + j * k, rank->popular, rank->n_popular * sizeof *hit);
-            count[j] = rank->n_popular;
+            count[j] = from_popular(hit + j * k, rank, users[j]);
         }
     }
     return 0;

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * rec-recommend: the best items for users, from a model.
+ *
+ * Users come one a line and are answered a block at a time: a block is what has arrived, so that a program at the other end of
+ * the pipe need not close it to get its answers. */
+#include "tool.h"
+
+#include <unistd.h>
+
+#include <rec/score.h>
+
+#define BLOCK_USERS 4096
+#define BLOCK_HITS ((size_t)4 << 20)
+
+static int64_t k = 10, threads;
+static const char *output, *format = "csv";
+static bool all, include_seen;
+static struct rec_opt_list users;
+
+static struct rec_opt opts[] = {
+    {'k', "top", "K", REC_OPT_INT, &k, .min = 1, .max = 1000000, .help = "items for each user"},
+    {'u', "user", "ID", REC_OPT_LIST, &users, .flags = REC_OPT_NO_CONFIG, .help = "this user instead of those on standard input; may be repeated"},
+    {0, "all", NULL, REC_OPT_FLAG, &all, .flags = REC_OPT_NO_CONFIG, .help = "every user of the model"},
+    {0, "include-seen", NULL, REC_OPT_FLAG, &include_seen, .help = "also items that the user has in training"},
+    {'f', "format", "FORMAT", REC_OPT_CHOICE, &format, .choices = "csv|jsonl|trec|table", .help = "form of the output"},
+    TOOL_OUTPUT(&output),
+    TOOL_THREADS(&threads),
+    {0},
+};
+
+static const struct tool_about about = {
+    .name = "rec-recommend",
+    .synopsis = "[options] MODEL [USERS]",
+    .summary = "the best items for users",
+    .opts = opts,
+    .min_operands = 1,
+    .max_operands = 2,
+    .more = "USERS, or standard input, has one id a line.",
+};
+
+struct work {
+    struct tool *tool;
+    struct rec_model model;
+    struct rec_rank rank;
+    struct rec_block block;
+    struct rec_topk_hit *hit;
+    size_t *count;
+    struct rec_lists lists;
+    size_t unknown;
+    char first_unknown[64];
+};
+
+/* The model, and room for a block of lists. */
+static int begin(struct work *w, struct rec_out *out, struct rec_err *err)
+{
+    static const char *const formats[] = {"csv", "jsonl", "trec", "table"};
+
+    if (rec_model_read(&w->model, tool_operand(w->tool, 0), err) < 0 ||
+        rec_rank_init(&w->rank, &w->model, (size_t)k, NULL, include_seen ? REC_RANK_INCLUDE_SEEN : 0, err) < 0)
+        return -1;
+    size_t users_a_block = w->rank.k > 0 ? BLOCK_HITS / w->rank.k : BLOCK_USERS;
+    users_a_block = users_a_block < 1 ? 1 : users_a_block > BLOCK_USERS ? BLOCK_USERS : users_a_block;
+    if (rec_block_init(&w->block, users_a_block, err) < 0)
+        return -1;
+    w->hit = rec_malloc(users_a_block * w->rank.k, sizeof *w->hit, "lists", err);
+    w->count = rec_malloc(users_a_block, sizeof *w->count, "lists", err);
+    if (!w->hit || !w->count)
+        return -1;
+    w->lists = (struct rec_lists){.out = out, .query = "user", .answer = "item", .tag = w->model.type, .items = &w->model.items};
+    while (strcmp(format, formats[w->lists.format]) != 0)
+        w->lists.format++;
+    return rec_lists_begin(&w->lists, err);
+}
+
+/* Remembers who could not be known, for one note at the end. */
+static void count_unknown(struct work *w)
+{
+    for (size_t j = 0; j < w->block.n; j++) {
+        size_t len;
+        const char *id = rec_block_get(&w->block, j, &len);
+        if (rec_rank_known(&w->model, w->block.number[j]))
+            continue;
+        if (w->unknown++ == 0)
+            snprintf(w->first_unknown, sizeof w->first_unknown, "%.*s", len < 60 ? (int)len : 60, id);
+    }
+}
+
+/* Answers the users of the block, and sends the answers off. */
+static int answer(struct work *w, struct rec_err *err)
+{
+    if (rec_rank_users(w->hit, w->count, &w->rank, w->block.number, w->block.n, tool_threads(threads), err) < 0)
+        return -1;
+    for (size_t j = 0; j < w->block.n; j++) {
+        struct rec_lists_one list = {.hit = w->hit + j * w->rank.k, .n = w->count[j]};
+        list.query = rec_block_get(&w->block, j, &list.query_len);
+        if (rec_lists_add(&w->lists, &list, err) < 0)
+            return -1;
+    }
+    count_unknown(w);
+    w->tool->rows += w->block.n;
+    return rec_lists_flush(&w->lists, err);
+}
+
+static int answer_all(struct work *w, struct rec_err *err)
+{
+    for (size_t u = 0; u < w->model.n_users;) {
+        rec_block_reset(&w->block);
+        for (; u < w->model.n_users && w->block.n < w->block.cap; u++) {
+            size_t len;
+            const char *id = rec_ids_get(&w->model.users, u, &len);
+            if (rec_block_add(&w->block, id, len, (int32_t)u, err) < 0)
+                return -1;
+        }
+        if (answer(w, err) < 0)
+            return -1;
+        tool_progress(w->tool, "users", u, w->model.n_users);
+    }
+    return 0;
+}
+
+static int answer_listed(struct work *w, struct rec_err *err)
+{
+    for (size_t j = 0; j < users.n;) {
+        rec_block_reset(&w->block);
+        for (; j < users.n && w->block.n < w->block.cap; j++) {
+            size_t len = strlen(users.text[j]);
+            if (rec_block_add(&w->block, users.text[j], len, rec_ids_find(&w->model.users, users.text[j], len), err) < 0)
+                return -1;
+        }
+        if (answer(w, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int answer_lines(struct work *w, const char *path, struct rec_err *err)
+{
+    struct rec_lines lines;
+    int status;
+
+    if (rec_lines_open(&lines, path, err) < 0)
+        return -1;
+    if (isatty(lines.fd))
+        tool_note(w->tool, "user ids, one a line; the end is Ctrl-D");
+    while ((status = rec_block_fill(&w->block, &lines, &w->model.users, err)) > 0)
+        if (answer(w, err) < 0) {
+            status = -1;
+            break;
+        }
+    rec_lines_close(&lines);
+    return status;
+}
+
+static int work(struct tool *tool, struct rec_err *err)
+{
+    struct work w = {.tool = tool};
+    struct rec_out out = {0};
+    int status = -1;
+
+    if (rec_out_open(&out, output, false, err) < 0 || begin(&w, &out, err) < 0)
+        goto done;
+    status = all ? answer_all(&w, err) : users.n > 0 ? answer_listed(&w, err) : answer_lines(&w, tool_operand(tool, 1), err);
+    if (status == 0 && (status = rec_lists_flush(&w.lists, err)) == 0)
+        status = rec_out_commit(&out, err);
+    if (status == 0 && w.unknown > 0)
+        tool_note(tool, "of %zu user%s nothing is known (first: '%s'); offered the most popular items", w.unknown,
+                  w.unknown == 1 ? "" : "s", w.first_unknown);
+done:
+    rec_out_abort(&out);
+    rec_lists_clear(&w.lists);
+    rec_block_clear(&w.block);
+    rec_rank_clear(&w.rank);
+    rec_model_clear(&w.model);
+    free(w.hit);
+    free(w.count);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct tool tool;
+    struct rec_err err = {0};
+
+    tool_start(&tool, &about, argc, argv);
+    tool.rows_name = "users";
+    const char *ids = tool_operand(&tool, 1);
+    if (all + (users.n > 0) + (ids != NULL) > 1)
+        return tool_usage(&tool, "--all, --user and USERS exclude each other");
+    if (strcmp(tool_operand(&tool, 0), "-") == 0 && !all && users.n == 0 && (!ids || strcmp(ids, "-") == 0))
+        return tool_usage(&tool, "the model and the users cannot both be standard input");
+    if (work(&tool, &err) < 0)
+        return tool_fail(&tool, &err);
+    return tool_finish(&tool, TOOL_DONE);
+}

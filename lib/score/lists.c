@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Ranked lists as text: CSV, JSON lines (one object a row), a TREC run, or a table for people. Rows gather in a buffer, numbers
+ * are printed by our own code: formatting must not cost more than scoring. */
+#include <rec/score.h>
+
+#define GATHER ((size_t)256 << 10)
+
+int rec_lists_begin(struct rec_lists *lists, struct rec_err *err)
+{
+    if (lists->format == REC_LISTS_CSV)
+        rec_buf_addf(&lists->buf, "%s,%s,score,rank\n", lists->query, lists->answer);
+    return lists->buf.failed ? rec_err_memory(err, "output") : 0;
+}
+
+static void add_score(struct rec_buf *buf, float score)
+{
+    char text[REC_NUM_MAX];
+
+    rec_buf_add(buf, text, rec_num_print_float(text, score));
+}
+
+static void add_int(struct rec_buf *buf, size_t n)
+{
+    char text[REC_NUM_MAX];
+
+    rec_buf_add(buf, text, rec_num_print_int64(text, (int64_t)n));
+}
+
+static void csv_row(struct rec_lists *lists, const struct rec_lists_one *list, size_t r, const char *id, size_t len)
+{
+    struct rec_buf *buf = &lists->buf;
+
+    rec_csv_add(buf, ',', list->query, list->query_len);
+    rec_buf_addc(buf, ',');
+    rec_csv_add(buf, ',', id, len);
+    rec_buf_addc(buf, ',');
+    add_score(buf, list->hit[r].score);
+    rec_buf_addc(buf, ',');
+    add_int(buf, r + 1);
+    rec_buf_addc(buf, '\n');
+}
+
+static void json_row(struct rec_lists *lists, const struct rec_lists_one *list, size_t r, const char *id, size_t len)
+{
+    struct rec_json json = {.out = &lists->buf, .flat = true};
+
+    rec_json_object(&json, NULL);
+    rec_json_text(&json, lists->query, list->query, list->query_len);
+    rec_json_text(&json, lists->answer, id, len);
+    rec_json_real(&json, "score", list->hit[r].score);
+    rec_json_int(&json, "rank", (int64_t)r + 1);
+    rec_json_end(&json);
+    rec_buf_addc(&lists->buf, '\n');
+}
+
+static bool has_blank(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r'))
+            return true;
+    return false;
+}
+
+static int trec_row(struct rec_lists *lists, const struct rec_lists_one *list, size_t r, const char *id, size_t len,
+                    struct rec_err *err)
+{
+    struct rec_buf *buf = &lists->buf;
+    bool query = has_blank(list->query, list->query_len);
+
+    if (query || has_blank(id, len))
+        return rec_err_set(err, "id '%.*s': a TREC run has no room for blanks", query ? (int)list->query_len : (int)len,
+                           query ? list->query : id);
+    rec_buf_add(buf, list->query, list->query_len);
+    rec_buf_add(buf, " Q0 ", 4);
+    rec_buf_add(buf, id, len);
+    rec_buf_addc(buf, ' ');
+    add_int(buf, r + 1);
+    rec_buf_addc(buf, ' ');
+    add_score(buf, list->hit[r].score);
+    rec_buf_addc(buf, ' ');
+    rec_buf_adds(buf, lists->tag);
+    rec_buf_addc(buf, '\n');
+    return 0;
+}
+
+static void table_row(struct rec_lists *lists, const struct rec_lists_one *list, size_t r, const char *id, size_t len)
+{
+    if (r == 0)
+        rec_buf_addf(&lists->buf, "%s%s %.*s\n", lists->lists ? "\n" : "", lists->query, (int)list->query_len, list->query);
+    rec_buf_addf(&lists->buf, "%4zu  %9.4f  %.*s\n", r + 1, (double)list->hit[r].score, (int)len, id);
+}
+
+int rec_lists_add(struct rec_lists *lists, const struct rec_lists_one *list, struct rec_err *err)
+{
+    for (size_t r = 0; r < list->n; r++) {
+        size_t len;
+        const char *id = rec_ids_get(lists->items, (size_t)list->hit[r].item, &len);
+        if (lists->format == REC_LISTS_CSV)
+            csv_row(lists, list, r, id, len);
+        else if (lists->format == REC_LISTS_JSONL)
+            json_row(lists, list, r, id, len);
+        else if (lists->format == REC_LISTS_TABLE)
+            table_row(lists, list, r, id, len);
+        else if (trec_row(lists, list, r, id, len, err) < 0)
+            return -1;
+    }
+    lists->lists++;
+    lists->rows += list->n;
+    if (lists->buf.failed)
+        return rec_err_memory(err, "output");
+    return lists->buf.len >= GATHER ? rec_lists_flush(lists, err) : 0;
+}
+
+int rec_lists_flush(struct rec_lists *lists, struct rec_err *err)
+{
+    if (lists->buf.failed)
+        return rec_err_memory(err, "output");
+    if (lists->buf.len > 0 && rec_out_write(lists->out, lists->buf.data, lists->buf.len, err) < 0)
+        return -1;
+    rec_buf_reset(&lists->buf);
+    return rec_out_flush(lists->out, err);
+}
+
+void rec_lists_clear(struct rec_lists *lists)
+{
+    rec_buf_clear(&lists->buf);
+}
