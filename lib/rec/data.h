@@ -116,6 +116,49 @@ int rec_filter_parse(struct rec_filter *filter, const char *text, struct rec_err
 bool rec_filter_keeps(const struct rec_filter *filter, double value);
 /** The ratings that it keeps, with the same id tables, which `out` borrows from `r`; rows may become empty. history is NULL. */
 int rec_filter_ratings(struct rec_ratings *out, const struct rec_ratings *r, const struct rec_filter *filter, struct rec_err *err);
+
+/* ---- split: train and test ----------------------------------------------------------------------
+ *
+ *     struct rec_split_options o = {.method = REC_SPLIT_RANDOM, .test = 0.2, .seed = 42, .min_train = 1};
+ *     uint8_t *part = rec_malloc(r.nnz, 1, "parts", &err);
+ *     if (rec_split_assign(part, NULL, &r, &o, &err) < 0 || rec_split_take(&test, &r, part, REC_SPLIT_TEST, &err) < 0) ...
+ */
+enum rec_split_method {
+    REC_SPLIT_RANDOM = 1,    /**< a share of each user's ratings, by chance; a user's choice depends on their id, their row and the seed */
+    REC_SPLIT_GLOBAL_RANDOM, /**< a share of all ratings, by chance */
+    REC_SPLIT_LAST,          /**< the `last` latest ratings of each user; of equal times the greater item is the later */
+    REC_SPLIT_TIME,          /**< all ratings from a moment on */
+    REC_SPLIT_KFOLD,         /**< fold `fold` of `folds` equal parts of all ratings, by chance; every rating is in one fold */
+    REC_SPLIT_PAIRS          /**< those pairs that are in `pairs` */
+};
+
+enum { REC_SPLIT_TRAIN, REC_SPLIT_TEST, REC_SPLIT_VALID };
+
+struct rec_split_options {
+    enum rec_split_method method;
+    double test, valid;      /**< shares, for RANDOM, GLOBAL_RANDOM and TIME; their sum is below 1 */
+    bool want_valid;         /**< LAST and KFOLD: the `last` ratings before those, or the next fold, are for validation */
+    uint64_t seed;
+    size_t last;
+    size_t folds, fold;      /**< fold is 1 .. folds */
+    bool has_before;         /**< TIME: test is all that is not before `before`; else the latest share */
+    int64_t before;
+    const struct rec_ratings *pairs;
+    size_t min_train;        /**< a user keeps so many ratings (or all they have) in training, the earliest first */
+};
+
+struct rec_split_found {
+    int64_t cut;             /**< TIME: the first second of the test part */
+    size_t missing;          /**< PAIRS: pairs that are not among the ratings */
+};
+
+/** part[p] (room for r->nnz) = which part rating p is in. A choice for validation does not change the test part. `found` may be
+ *  NULL. Fails when times are needed and there are none. */
+int rec_split_assign(uint8_t *part, struct rec_split_found *found, const struct rec_ratings *r, const struct rec_split_options *o,
+                     struct rec_err *err);
+/** The ratings of one part, with all users and items: `out` borrows the id tables of `r`; rows may be empty; history is NULL. */
+int rec_split_take(struct rec_ratings *out, const struct rec_ratings *r, const uint8_t *part, uint8_t which, struct rec_err *err);
+
 /* ---- synth: made-up ratings ----------------------------------------------------------------------
  *
  * Ratings with a planted structure that a good model finds. Popularity follows Zipf and Mandelbrot, activity is log-normal; a rating is
