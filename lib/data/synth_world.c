@@ -157,21 +157,25 @@ static int by_length(const void *a, const void *b)
 
 static int make_ids(struct rec_synth_world *w, const struct rec_synth_film *films, bool csv, struct rec_err *err)
 {
-    struct rec_buf text = {0};
+    struct rec_buf text = {0}, id = {0};
     char number[REC_NUM_MAX];
 
     for (size_t i = 0; i < w->o.n_items; i++) {
-        w->id_at[i] = text.len;
-        if (films && csv)
-            rec_buf_add(&text, films[i].id, films[i].id_len);
-        else if (films)
-            rec_buf_add(&text, films[i].id, films[i].id_len);
+        rec_buf_reset(&id);
+        if (!films)
+            rec_buf_add(&id, number, rec_num_print_int64(number, (int64_t)i + 1));
+        else if (csv)
+            rec_csv_add(&id, ',', films[i].id, films[i].id_len);
         else
-            rec_buf_add(&text, number, rec_num_print_int64(number, (int64_t)i + 1));
-        w->id_longest = text.len - w->id_at[i] > w->id_longest ? text.len - w->id_at[i] : w->id_longest;
+            rec_buf_add(&id, films[i].id, films[i].id_len);
+        w->id_at[i] = text.len;
+        w->id_longest = id.len > w->id_longest ? id.len : w->id_longest;
+        rec_buf_add(&text, id.data, id.len);
     }
     w->id_at[w->o.n_items] = text.len;
     w->id_bytes = text.data;
+    text.failed |= id.failed;
+    rec_buf_clear(&id);
     return text.failed ? rec_err_memory(err, "made-up items") : 0;
 }
 

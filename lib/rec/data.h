@@ -176,6 +176,17 @@ struct rec_synth_film {
     uint64_t genres;   /**< one bit a genre */
 };
 
+struct rec_synth_films {
+    struct rec_synth_film *film;
+    size_t n;
+    struct rec_hashmap ids;   /**< private: what the ids point into */
+};
+
+/** Reads films from CSV with the columns movieId, title ("Metropolis (1927)") and genres ("Drama|Noir"); path as for rec_gzip_open.
+ *  At most 63 genres. */
+int rec_synth_films_read(struct rec_synth_films *films, const char *path, struct rec_err *err);
+void rec_synth_films_clear(struct rec_synth_films *films);
+
 struct rec_synth_options {
     size_t n_users, n_items, n_ratings;   /**< exactly so many */
     size_t factors;                       /**< of the planted structure, 1 .. 256 */
