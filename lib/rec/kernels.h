@@ -97,14 +97,14 @@ void rec_kernels_gemv_rows(float *y, const float *a, size_t f, size_t ld, const 
  * score is NaN or -infinity is never listed: a bias of -infinity bars an item for everyone.
  */
 struct rec_topk_hit {
-	int32_t item;
-	float score;
+    int32_t item;
+    float score;
 };
 
 /* Items not to be listed for one user: n of them, ascending. Duplicates are harmless. */
 struct rec_topk_seen {
-	const int32_t *item;
-	size_t n;
+    const int32_t *item;
+    size_t n;
 };
 
 /**
@@ -121,9 +121,9 @@ size_t rec_topk_scan(struct rec_topk_hit *out, size_t k, const float *score, siz
  * points to it: free it when done. A packed matrix stays with the kernel set it was packed for.
  */
 struct rec_topk_panels {
-	const void *set;
-	float *data;
-	size_t n, f;
+    const void *set;
+    float *data;
+    size_t n, f;
 };
 
 /** Bytes that rec_topk_pack() needs for n items of f factors: about 4 n (f + 1). 0 where that overflows. */
@@ -170,13 +170,13 @@ void rec_topk_tile(struct rec_topk_hit *out, size_t *count, size_t k, const stru
  * D = lambda n. Coordinate blocks of iALS++ (Rendle et al. 2021): v and f narrowed to the block's columns.
  */
 struct rec_ridge_rows {
-	const float *v;     /* V's first row (and first column, of a block of columns) */
-	size_t ld;          /* floats from row to row of V */
-	size_t f;           /* columns in use */
-	const int32_t *idx; /* n row numbers, any order, duplicates allowed */
-	size_t n;           /* 0 is fine */
-	const float *w;     /* n weights, or NULL: all 1 */
-	const float *c;     /* n right-hand sides, or NULL: all 0 */
+    const float *v;     /* V's first row (and first column, of a block of columns) */
+    size_t ld;          /* floats from row to row of V */
+    size_t f;           /* columns in use */
+    const int32_t *idx; /* n row numbers, any order, duplicates allowed */
+    size_t n;           /* 0 is fine */
+    const float *w;     /* n weights, or NULL: all 1 */
+    const float *c;     /* n right-hand sides, or NULL: all 0 */
 };
 
 /** The stride of the f x f matrices below: f rounded up as the kernels like it. At most f + 31. */
@@ -205,9 +205,9 @@ int rec_ridge_spd(float *a, float *b, size_t f);
 
 /* How rec_ridge_solve() works: the cheaper way, or, for tests, this one. */
 enum rec_ridge_form {
-	REC_RIDGE_BEST,
-	REC_RIDGE_PRIMAL, /* f x f: about n f^2 + f^3 / 3 operations */
-	REC_RIDGE_DUAL,   /* n x n: about n^2 f + n^3 / 3 */
+    REC_RIDGE_BEST,
+    REC_RIDGE_PRIMAL, /* f x f: about n f^2 + f^3 / 3 operations */
+    REC_RIDGE_DUAL,   /* n x n: about n^2 f + n^3 / 3; only for n <= f, primal otherwise */
 };
 
 /** Bytes of scratch for rec_ridge_solve(), any n and form. */

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The ridge problem of one row, exactly. Rows of V are gathered into a panel, scaled by the square roots of their
+ * weights so that the weighted Gram matrix is S'S of one operand, a panel of DEPTH rows at a time so that it stays
+ * in the first-level cache while the tiles pass over it.
+ */
+#ifndef REC_RIDGE_PRIV_H
+#define REC_RIDGE_PRIV_H
+
+#include "cholesky_priv.h"
+#include "set_priv.h"
+
+/* Rows whose fetching is begun ahead of their use. */
+enum { AHEAD = 8 };
+
+/* One row of V for the panel: where it is, its factor there, its share of b. */
+struct source {
+    const float *v;
+    float scale, c;
+};
+
+/* count rows (a constant: 1 or 4) into the panel, times `column` where given; adds c v to b where given. */
+INLINE void gather_rows(float *panel, size_t ld, const struct source *s, int count, size_t f, const float *column,
+                        float *b)
+{
+    for (size_t k = 0; k < f; k += VW) {
+        vf sum = b ? load(b + k) : zero();
+        UNROLL
+        for (int i = 0; i < count; i++) {
+            vf v = load_some(s[i].v + k, f - k);
+            if (b)
+                sum = madd(set1(s[i].c), v, sum);
+            v = mul(v, set1(s[i].scale));
+            store(panel + (size_t)i * ld + k, column ? mul(v, load(column + k)) : v);
+        }
+        if (b)
+            store(b + k, sum);
+    }
+}
+
+/* Rows from..from+n of r. column and b have f rounded up to VW floats. */
+static void gather(float *panel, size_t ld, const struct rec_ridge_rows *r, size_t from, size_t n,
+                   const float *column, float *b, float least)
+{
+    for (size_t j = 0; j < n;) {
+        struct source s[4];
+        size_t count = n - j < 4 ? 1 : 4;
+        for (size_t i = 0; i < count; i++) {
+            size_t at = from + j + i;
+            float w = r->w ? r->w[at] : 1;
+            s[i] = (struct source){r->v + (size_t)r->idx[at] * r->ld, sqrtf(w < least ? least : w),
+                                   r->c ? r->c[at] : 0};
+            if (at + AHEAD < r->n)
+                prefetch(r->v + (size_t)r->idx[at + AHEAD] * r->ld, r->f);
+        }
+        if (count == 4)
+            gather_rows(panel + j * ld, ld, s, 4, r->f, column, b);
+        else
+            gather_rows(panel + j * ld, ld, s, 1, r->f, column, b);
+        j += count;
+    }
+}
+
+static void set_base(float *a, size_t ld, size_t f, const float *base, size_t base_ld, const float *diag)
+{
+    size_t n = round_up(f, VW);
+
+    memset(a, 0, n * ld * sizeof *a);
+    for (size_t i = 0; i < f; i++) {
+        if (base)
+            memcpy(a + i * ld + i, base + i * base_ld + i, (f - i) * sizeof *a);
+        if (diag)
+            a[i * ld + i] += diag[i];
+    }
+}
+
+/* scratch: b of rec_ridge_ld(f) floats, then the panel. */
+static void normal(float *a, float *b, const struct rec_ridge_rows *r, const float *base, size_t base_ld,
+                   const float *diag, float *scratch)
+{
+    size_t ld = rec_ridge_ld(r->f);
+    float *sum = scratch, *panel = scratch + ld;
+
+    memset(sum, 0, ld * sizeof *sum);
+    set_base(a, ld, r->f, base, base_ld, diag);
+    for (size_t j = 0; j < r->n; j += DEPTH) {
+        size_t depth = r->n - j < DEPTH ? r->n - j : DEPTH;
+        gather(panel, ld, r, j, depth, NULL, b ? sum : NULL, 0);
+        gram(a, ld, panel, ld, depth, r->f);
+    }
+    if (b)
+        memcpy(b, sum, r->f * sizeof *b);
+}
+
+/* K += S S', S: n x f. S is transposed a piece at a time, because the register tile wants one row per term. */
+static void dual_gram(float *k, size_t ldk, const float *s, size_t lds, size_t n, size_t f, float *panel)
+{
+    for (size_t c = 0; c < f; c += DEPTH) {
+        size_t depth = f - c < DEPTH ? f - c : DEPTH;
+        for (size_t j = 0; j < n; j += VW)
+            for (size_t i = 0; i < depth; i += VW)
+                transpose(panel + i * ldk + j, ldk, s + j * lds + c + i, lds);
+        gram(k, ldk, panel, ldk, depth, n);
+    }
+}
+
+/* x = column * (S' z): NV vectors of x at a time, over all rows of S. */
+static void dual_to_primal(float *x, const float *column, const float *s, size_t lds, const float *z, size_t n, size_t f)
+{
+    for (size_t k = 0; k < f; k += VW) {
+        vf even = zero(), odd = zero();
+        size_t j = 0;
+        for (; j + 2 <= n; j += 2) {
+            even = madd(set1(z[j]), load(s + j * lds + k), even);
+            odd = madd(set1(z[j + 1]), load(s + (j + 1) * lds + k), odd);
+        }
+        if (j < n)
+            even = madd(set1(z[j]), load(s + j * lds + k), even);
+        store_some(x + k, mul(add(even, odd), load(column + k)), f - k);
+    }
+}
+
+/* A weight of 0 has no inverse root; one this small is lost beside the 1 of I + S S'. */
+#define LEAST_WEIGHT 1e-20f
+
+/* scratch, for n <= f: D^-1/2, z, S, K, and a panel for S'. */
+static int dual(float *x, const struct rec_ridge_rows *r, const float *d, float *scratch)
+{
+    size_t f = r->f, n = r->n, lds = rec_ridge_ld(f), ldk = rec_ridge_ld(n), rows = round_up(n, VW);
+    float *column = scratch, *z = column + lds, *s = z + ldk, *k = s + rows * lds, *panel = k + rows * ldk;
+
+    for (size_t i = 0; i < f; i += VW)
+        store(column + i, quot(set1(1), root(load_some(d + i, f - i))));
+    gather(s, lds, r, 0, n, column, NULL, LEAST_WEIGHT);
+    memset(s + n * lds, 0, (rows - n) * lds * sizeof *s);
+    memset(k, 0, rows * ldk * sizeof *k);
+    for (size_t j = 0; j < n; j++) {
+        float w = r->w ? r->w[j] : 1;
+        z[j] = (r->c ? r->c[j] : 0) / sqrtf(w < LEAST_WEIGHT ? LEAST_WEIGHT : w);
+        k[j * ldk + j] = 1;
+    }
+    dual_gram(k, ldk, s, lds, n, f, panel);
+    if (spd(k, ldk, z, n) < 0)
+        return -1;
+    dual_to_primal(x, column, s, lds, z, n, f);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The kernels for AVX-512 F, BW, DQ, VL.
+ */
+#ifdef __x86_64__
+#include "cg_priv.h"
+#include "ridge_priv.h"
+#include "score_priv.h"
+#include "set_priv.h"
+
+const struct rec_set rec_set_avx512 = REC_SET("avx512");
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A kernel set: every function that is compiled once per CPU. Their meaning is that of the public ones.
+ */
+#ifndef REC_SET_PRIV_H
+#define REC_SET_PRIV_H
+
+#include <rec/kernels.h>
+
+/*
+ * Sizes that scratch is reckoned from: rows of a panel of normal equations, floats of the panel of gathered rows
+ * that conjugate gradients keep (256 KiB, a part of any second-level cache).
+ */
+enum { DEPTH = 64, CG_PANEL = 65536 };
+
+struct rec_set {
+    const char *name;
+    float (*dot)(const float *a, const float *b, size_t f);
+    void (*axpy)(float *y, float a, const float *x, size_t f);
+    void (*gemv)(float *y, const float *a, size_t f, size_t ld, const int32_t *idx, size_t n, const float *x,
+                 const float *bias);
+    size_t (*scan)(struct rec_topk_hit *out, size_t k, const float *score, size_t n,
+                   const struct rec_topk_seen *seen, const uint8_t *allowed);
+    void (*pack)(float *data, const float *v, size_t n, size_t f, size_t ld, const float *bias);
+    void (*score)(float *c, size_t ldc, const struct rec_topk_panels *p, size_t from, size_t to, const float *u,
+                  size_t ldu, size_t m, float *scratch);
+    void (*tile)(struct rec_topk_hit *out, size_t *count, size_t k, const struct rec_topk_panels *p, const float *u,
+                 size_t ldu, size_t m, const struct rec_topk_seen *seen, const uint8_t *allowed, float *scratch);
+    void (*normal)(float *a, float *b, const struct rec_ridge_rows *r, const float *base, size_t base_ld,
+                   const float *diag, float *scratch);
+    int (*spd)(float *a, size_t ld, float *b, size_t f);
+    int (*dual)(float *x, const struct rec_ridge_rows *r, const float *d, float *scratch);
+    void (*apply)(float *out, const struct rec_ridge_rows *r, const float *d, const float *p);
+    void (*cg)(float *x, const struct rec_ridge_rows *r, const float *d, int steps, int jacobi, float *scratch);
+};
+
+/* The table of the kernels as this file's flags compile them. */
+#define REC_SET(name)                                                                                                  \
+    {                                                                                                              \
+        name, dot, axpy, gemv, scan, pack, score, tile, normal, spd, dual, apply, cg                    \
+    }
+
+extern const struct rec_set rec_set_plain;
+#ifdef __x86_64__
+extern const struct rec_set rec_set_avx2, rec_set_avx512;
+#endif
+
+/* The set in use (kernels.c). */
+const struct rec_set *rec_kernels_set(void);
+
+#endif

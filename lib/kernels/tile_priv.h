@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The register tile that all matrix products here are made of: MR x (NV vectors) += A' B for A (K x MR) and
+ * B (K x NV vectors), both with one row per k. Rows of factors lie that way already, so Gram matrices need no
+ * transposition; scoring packs its operands so. The scheme is that of Goto and van de Geijn (2008).
+ */
+#ifndef REC_TILE_PRIV_H
+#define REC_TILE_PRIV_H
+
+#include "vector_priv.h"
+
+INLINE void tile_zero(vf acc[MR][NV])
+{
+    UNROLL
+    for (int i = 0; i < MR; i++)
+        UNROLL
+        for (int v = 0; v < NV; v++)
+            acc[i][v] = zero();
+}
+
+/* nv, a constant at each call, is how many of the NV vectors are in use. */
+INLINE void tile_multiply(vf acc[MR][NV], const float *a, size_t lda, const float *b, size_t ldb, size_t k, int nv)
+{
+    for (; k > 0; k--, a += lda, b += ldb) {
+        vf bv[NV];
+        UNROLL
+        for (int v = 0; v < NV; v++)
+            if (v < nv)
+                bv[v] = load(b + v * VW);
+        UNROLL
+        for (int i = 0; i < MR; i++) {
+            vf ai = set1(a[i]);
+            UNROLL
+            for (int v = 0; v < NV; v++)
+                if (v < nv)
+                    acc[i][v] = madd(ai, bv[v], acc[i][v]);
+        }
+    }
+}
+
+INLINE void tile_add(float *c, size_t ldc, const float *a, const float *b, size_t ld, size_t k, int nv, int subtract)
+{
+    vf acc[MR][NV];
+
+    tile_zero(acc);
+    tile_multiply(acc, a, ld, b, ld, k, nv);
+    UNROLL
+    for (int i = 0; i < MR; i++)
+        UNROLL
+        for (int v = 0; v < NV; v++)
+            if (v < nv) {
+                float *p = c + (size_t)i * ldc + v * VW;
+                store(p, subtract ? sub(load(p), acc[i][v]) : add(load(p), acc[i][v]));
+            }
+}
+
+/* MR rows of C from column j to column n, both multiples of VW: C += or -= A' P. */
+INLINE void tile_row(float *c, size_t ldc, const float *a, const float *p, size_t ldp, size_t k, size_t j, size_t n,
+                     int subtract)
+{
+    for (; j + NV * VW <= n; j += NV * VW)
+        tile_add(c + j, ldc, a, p + j, ldp, k, NV, subtract);
+    if (NV > 2 && j + 2 * VW <= n)
+        tile_add(c + j, ldc, a, p + j, ldp, k, 2, subtract);
+    else if (j < n)
+        tile_add(c + j, ldc, a, p + j, ldp, k, 1, subtract);
+}
+
+/*
+ * C += P'P, of which only tiles that touch the upper triangle are made. P: k x n. C has as many rows and columns as n
+ * rounded up to VW.
+ */
+static void gram(float *c, size_t ldc, const float *p, size_t ldp, size_t k, size_t n)
+{
+    for (size_t i = 0; i < n; i += MR)
+        tile_row(c + i * ldc, ldc, p + i, p, ldp, k, i / VW * VW, round_up(n, VW), 0);
+}
+
+#endif
