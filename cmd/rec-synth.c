@@ -9,12 +9,13 @@
 static int64_t users = 1000, items = 1000, ratings = 50000, factors = 8, seed = 42, threads;
 static double noise = 0.5, structure = 0.9, mean = 2.8;
 static bool implicit, no_history;
-static const char *format = "csv", *since = "2005-01-01", *until = "2024-12-31", *out_movies, *output;
+static const char *format = "csv", *since = "2005-01-01", *until = "2024-12-31", *movies, *out_movies, *output;
 
 static struct rec_opt opts[] = {
     {0, "users", "N", REC_OPT_INT, &users, .min = 1, .max = INT32_MAX, .flags = REC_OPT_RESULT, .help = "users"},
-    {0, "items", "N", REC_OPT_INT, &items, .min = 1, .max = INT32_MAX, .flags = REC_OPT_RESULT, .help = "items"},
+    {0, "items", "N", REC_OPT_INT, &items, .min = 1, .max = INT32_MAX, .flags = REC_OPT_RESULT, .help = "items; with --movies, its films"},
     {0, "ratings", "N", REC_OPT_INT, &ratings, .min = 1, .max = 1e12, .flags = REC_OPT_RESULT, .help = "ratings, exactly"},
+    {0, "movies", "FILE", REC_OPT_FILE, &movies, .help = "rate these films: CSV with movieId,title,genres"},
     {0, "factors", "N", REC_OPT_INT, &factors, .min = 1, .max = 256, .flags = REC_OPT_RESULT, .help = "dimensions of taste"},
     {0, "mean", "STARS", REC_OPT_REAL, &mean, .min = -100, .max = 100, .flags = REC_OPT_RESULT,
      .help = "mean of all pairs; of those rated it is higher"},
@@ -72,10 +73,21 @@ static int write_movies(const struct rec_synth_options *o, struct rec_err *err)
     return rc;
 }
 
+static int take_films(struct rec_synth_options *o, struct rec_synth_films *films, struct rec_err *err)
+{
+    if (rec_synth_films_read(films, movies, err) < 0)
+        return -1;
+    o->films = films->film;
+    items = (int64_t)films->n;
+    o->n_items = films->n;
+    return 0;
+}
+
 static int synthesize(struct tool *tool, struct rec_err *err)
 {
     bool binary = strcmp(format, "rec") == 0;
     struct rec_synth_options o;
+    struct rec_synth_films films = {0};
     struct rec_out out = {0};
     int rc = -1;
 
@@ -94,6 +106,8 @@ static int synthesize(struct tool *tool, struct rec_err *err)
     o.context = tool;
     if (rec_date_parse(&o.since, since, "--since", err) < 0 || rec_date_parse(&o.until, until, "--until", err) < 0)
         goto out;
+    if (movies && take_films(&o, &films, err) < 0)
+        goto out;
     tool->rows = o.n_ratings;
     tool->rows_name = "ratings";
     if ((out_movies && write_movies(&o, err) < 0) || rec_out_open(&out, output, binary, err) < 0 ||
@@ -102,6 +116,7 @@ static int synthesize(struct tool *tool, struct rec_err *err)
     rc = 0;
 out:
     rec_out_abort(&out);
+    rec_synth_films_clear(&films);
     return rc;
 }
 
@@ -111,6 +126,8 @@ int main(int argc, char **argv)
     struct rec_err err = {0};
 
     tool_start(&tool, &about, argc, argv);
+    if (movies && out_movies)
+        return tool_usage(&tool, "--out-movies: with --movies there are no made-up films");
     if (synthesize(&tool, &err) < 0)
         return tool_fail(&tool, &err);
     return tool_finish(&tool, TOOL_DONE);

@@ -176,7 +176,7 @@ static void print_help(struct tool *tool)
     const struct tool_about *about = tool->about;
     struct rec_buf out = {0};
 
-    for (const char *form = about->synopsis; form; form = strchr(form, '\n'), form += form ? 1 : 0)
+    for (const char *form = about->synopsis; form; form = strchr(form, '\n') ? strchr(form, '\n') + 1 : NULL)
         rec_buf_addf(&out, "%s %s %.*s\n", form == about->synopsis ? "usage:" : "      ", about->name,
                      (int)strcspn(form, "\n"), form);
     rec_buf_addf(&out, "%s: %s\n\n", about->name, about->summary);

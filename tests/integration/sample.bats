@@ -37,6 +37,6 @@ assert len({(r["userId"], r["movieId"]) for r in ratings}) == 40000
 assert len({r["userId"] for r in ratings}) == 600 and {r["movieId"] for r in ratings} == set(year)
 for r in ratings:
     assert float(r["rating"]) * 2 in range(1, 11)
-    assert time.gmtime(int(r["timestamp"])).tm_year > year[r["movieId"]]
+    assert time.gmtime(int(r["timestamp"])).tm_year >= year[r["movieId"]]
 PY
 }
