@@ -123,7 +123,8 @@ static int load(const char *bytes, const int64_t *offset, size_t n_offsets)
     struct rec_safetensors file;
     struct rec_ids ids;
     int result;
-    memcpy(data, offset, n);
+    if (n > 0)
+        memcpy(data, offset, n);
     memcpy(data + n, bytes, m);
     snprintf(json, sizeof json, "{\"t.offsets\":{\"dtype\":\"I64\",\"shape\":[%zu],\"data_offsets\":[0,%zu]},\"t.bytes\":{\"dtype\":\"U8\","
              "\"shape\":[%zu],\"data_offsets\":[%zu,%zu]}}", n_offsets, n, m, n, n + m);
