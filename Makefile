@@ -124,6 +124,33 @@ lint: all $(ROOMS:%=$(B)/lib/%.a)
 unit: $(UNIT)
 	@B=$(B) scripts/run-tests $(UNIT)
 
+# A fuzz target is tests/fuzz/fuzz_<what>.c with its corpus in tests/fuzz/corpus/fuzz_<what>/. `make fuzz` makes programs that look for
+# new inputs (clang's libFuzzer; build/fuzz/fuzz_csv tests/fuzz/corpus/fuzz_csv); `make fuzz-regress` runs the corpora with the
+# compiler and the sanitizers of the build.
+
+FUZZ      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_CC   ?= clang
+FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -ffp-contract=off
+FUZZ_LIB  := $(wildcard $(foreach r,util format kernels data score,lib/$(r)/*.c))
+
+$(B)/fuzz/obj/%_avx2.o:   CPU := -mavx2 -mfma
+$(B)/fuzz/obj/%_avx512.o: CPU := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
+$(B)/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) $(CPU) -MMD -MP -c -o $@ $<
+
+$(FUZZ:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB:%.c=$(B)/fuzz/obj/%.o)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -o $@ $^ $(call libs,format util)
+
+fuzz: $(FUZZ:%=$(B)/fuzz/%)
+
+$(FUZZ:%=$(B)/fuzz-regress/%): $(B)/fuzz-regress/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/driver.o $(ROOMS:%=$(B)/lib/%.a)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(call archives,$(ROOMS)) $(call libs,$(ROOMS))
+
+fuzz-regress: $(FUZZ:%=$(B)/fuzz-regress/%)
+	@for f in $(FUZZ); do [ ! -d tests/fuzz/corpus/$$f ] || $(B)/fuzz-regress/$$f tests/fuzz/corpus/$$f || exit 1; done
+
 # tests/bench/<name>.c is linked like a unit test; a script of tests/bench runs it and prints its table.
 
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ROOMS:%=$(B)/lib/%.a)
@@ -170,6 +197,6 @@ dist:
 clean:
 	rm -rf $(B)
 
-.PHONY: all lint unit completion install uninstall dist clean FORCE
+.PHONY: all lint unit fuzz fuzz-regress completion install uninstall dist clean FORCE
 
--include $(shell [ -d $(B)/obj ] && find $(B)/obj -name '*.d')
+-include $(shell [ -d $(B)/obj ] && find $(B)/obj $(wildcard $(B)/fuzz/obj) -name '*.d')

@@ -120,11 +120,11 @@ static void turn(float *v, size_t n, double own, struct rec_rng *rng)
         v[i] = t > 0 ? (float)(v[i] / sqrt(t)) : 0;
 }
 
-/* One to three genres, the first ones more often; three films in five are older than the first rating, some of them much. */
+/* One to three genres, the first ones more often; seven films in ten are older than the first rating, some of them much. */
 static void invent(struct rec_synth_world *w, size_t i, struct rec_rng *rng)
 {
     size_t want = 1 + rec_rng_below(rng, 3);
-    bool old = rec_rng_uniform(rng) < 0.6;
+    bool old = rec_rng_uniform(rng) < 0.7;
     double u = rec_rng_uniform(rng), age = -log(1 - u) * 15 + 1;
     int64_t first, last;
     unsigned month, day;
@@ -157,21 +157,25 @@ static int by_length(const void *a, const void *b)
 
 static int make_ids(struct rec_synth_world *w, const struct rec_synth_film *films, bool csv, struct rec_err *err)
 {
-    struct rec_buf text = {0};
+    struct rec_buf text = {0}, id = {0};
     char number[REC_NUM_MAX];
 
     for (size_t i = 0; i < w->o.n_items; i++) {
-        w->id_at[i] = text.len;
-        if (films && csv)
-            rec_buf_add(&text, films[i].id, films[i].id_len);
-        else if (films)
-            rec_buf_add(&text, films[i].id, films[i].id_len);
+        rec_buf_reset(&id);
+        if (!films)
+            rec_buf_add(&id, number, rec_num_print_int64(number, (int64_t)i + 1));
+        else if (csv)
+            rec_csv_add(&id, ',', films[i].id, films[i].id_len);
         else
-            rec_buf_add(&text, number, rec_num_print_int64(number, (int64_t)i + 1));
-        w->id_longest = text.len - w->id_at[i] > w->id_longest ? text.len - w->id_at[i] : w->id_longest;
+            rec_buf_add(&id, films[i].id, films[i].id_len);
+        w->id_at[i] = text.len;
+        w->id_longest = id.len > w->id_longest ? id.len : w->id_longest;
+        rec_buf_add(&text, id.data, id.len);
     }
     w->id_at[w->o.n_items] = text.len;
     w->id_bytes = text.data;
+    text.failed |= id.failed;
+    rec_buf_clear(&id);
     return text.failed ? rec_err_memory(err, "made-up items") : 0;
 }
 
@@ -353,8 +357,8 @@ static int make_activity(struct rec_synth_world *w, double *active, size_t most,
     struct rec_rng rng;
 
     if (total > n * most) /* n and most are below 2^31 */
-        return rec_err_set(err, "%zu ratings: too many for %zu users and the %zu of %zu items a user may rate "
-                           "(three quarters of those out by the first day)", total, n, most, w->o.n_items);
+        return rec_err_set(err, "%zu ratings: too many for %zu users and the %zu of %zu items that are out by the first day",
+                           total, n, most, w->o.n_items);
     if (total < n)
         return rec_err_set(err, "%zu ratings: fewer than the %zu users", total, n);
     least = total / n / 5;
@@ -423,14 +427,14 @@ static int allocate(struct rec_synth_world *w, struct rec_err *err)
     return w->id_at && w->release && w->genres && w->weight && w->bias && w->factors && w->genre_factors && w->count ? 0 : -1;
 }
 
-/* Nobody is given more than three quarters of what was out before the first day, so that a rating always has an item. */
+/* Nobody is given more than what was out before the first day, so that a rating always has an item. */
 static size_t most_ratings(const struct rec_synth_world *w)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < w->o.n_items; i++)
         n += w->release[i] <= w->o.since;
-    return n - n / 4;
+    return n;
 }
 
 int rec_synth_world_make(struct rec_synth_world *w, const struct rec_synth_options *o, bool csv, struct rec_err *err)

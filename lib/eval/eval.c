@@ -149,3 +149,45 @@ size_t rec_eval_mean(double *mean, const double *values, size_t rows, size_t col
     }
     return most;
 }
+
+/* One row, unless it has nothing to say. */
+static void add_row(struct rec_buf *buf, const struct rec_eval *eval, const char *id, size_t len, const double *row)
+{
+    char number[REC_NUM_MAX];
+    size_t known = 0;
+
+    for (size_t c = 0; c < eval->n; c++)
+        known += !isnan(row[c]);
+    if (known == 0)
+        return;
+    rec_csv_add(buf, ',', id, len);
+    for (size_t c = 0; c < eval->n; c++)
+        rec_csv_add(buf, ',', number, isnan(row[c]) ? 0 : rec_num_print_double(number, row[c]));
+    rec_buf_addc(buf, '\n');
+}
+
+int rec_eval_write(struct rec_out *out, const struct rec_eval *eval, const struct rec_ids *users, const double *values,
+                   struct rec_err *err)
+{
+    struct rec_buf buf = {0};
+    int status = 0;
+
+    rec_buf_adds(&buf, "user");
+    for (size_t c = 0; c < eval->n; c++)
+        rec_buf_addf(&buf, ",%s", eval->column[c].key);
+    rec_buf_addc(&buf, '\n');
+    for (size_t u = 0; u <= users->n && status == 0; u++) {
+        size_t len;
+        const char *id = u < users->n ? rec_ids_get(users, u, &len) : NULL;
+        if (id)
+            add_row(&buf, eval, id, len, values + u * eval->n);
+        if (buf.failed)
+            status = rec_err_memory(err, "figures");
+        else if (!id || buf.len > 65536) {
+            status = rec_out_write(out, buf.data, buf.len, err);
+            rec_buf_reset(&buf);
+        }
+    }
+    rec_buf_clear(&buf);
+    return status;
+}

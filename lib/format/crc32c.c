@@ -93,3 +93,29 @@ uint32_t rec_crc32c(uint32_t crc, const void *data, size_t len)
 #endif
     return ~by_table(~crc, data, len);
 }
+
+/* a * b modulo the polynomial; polynomials are reflected, so the highest bit is x^0. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+
+    for (; a; a <<= 1) {
+        if (a >> 31)
+            product ^= b;
+        b = b >> 1 ^ (b & 1 ? POLYNOMIAL : 0);
+    }
+    return product;
+}
+
+/* crc(A|B) = crc(A) * x^(8|B|) + crc(B): the power by squaring. */
+uint32_t rec_crc32c_combine(uint32_t a, uint32_t b, uint64_t b_len)
+{
+    uint32_t square = UINT32_C(1) << 23; /* x^8 */
+
+    for (; b_len; b_len >>= 1) {
+        if (b_len & 1)
+            a = multiply(a, square);
+        square = multiply(square, square);
+    }
+    return a ^ b;
+}

@@ -163,6 +163,7 @@ int rec_gzip_read(struct rec_gzip *in, void *out, size_t len, size_t *got, struc
         size_t n = 0;
         if (decode(in, (unsigned char *)out + *got, len - *got, &n, err) < 0)
             return -1;
+        in->crc32c = rec_crc32c(in->crc32c, (unsigned char *)out + *got, n);
         *got += n;
     }
     return 0;

@@ -14,21 +14,24 @@ static bool plain(const struct rec_buf *value)
     return value->len > 0;
 }
 
+static void add_value(struct rec_buf *history, const char *name, const struct rec_buf *value)
+{
+    struct rec_json json = {.out = history, .flat = true};
+    rec_buf_addc(history, ' ');
+    rec_buf_adds(history, name);
+    rec_buf_addc(history, '=');
+    if (plain(value))
+        rec_buf_add(history, value->data, value->len);
+    else
+        rec_json_text(&json, NULL, value->len ? value->data : "", value->len);
+}
+
 static void add_option(struct rec_buf *history, const struct rec_opt *opt)
 {
     struct rec_buf value = {0};
     rec_opt_print(&value, opt);
-    if (value.len == 0 && opt->origin == REC_ORIGIN_DEFAULT)
-        return;
-    rec_buf_addc(history, ' ');
-    rec_buf_adds(history, opt->name);
-    rec_buf_addc(history, '=');
-    if (plain(&value)) {
-        rec_buf_add(history, value.data, value.len);
-    } else {
-        struct rec_json json = {.out = history, .flat = true};
-        rec_json_text(&json, NULL, value.len ? value.data : "", value.len);
-    }
+    if (value.len > 0 || opt->origin != REC_ORIGIN_DEFAULT)
+        add_value(history, opt->name, &value);
     history->failed |= value.failed;
     rec_buf_clear(&value);
 }

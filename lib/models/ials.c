@@ -242,8 +242,8 @@ static int set_penalty(struct side *side, double regularization, double exponent
         double sum = side->weight ? 0 : (double)(side->ptr[r + 1] - side->ptr[r]);
         for (int64_t p = side->ptr[r]; side->weight && p < side->ptr[r + 1]; p++)
             sum += side->weight[p];
-        /* The floor keeps the system positive definite without regularization. */
-        side->penalty[r] = (float)(regularization * pow(sum + unobserved * (double)others, exponent) + 1e-6);
+        /* Without regularization the system must still be positive definite. */
+        side->penalty[r] = (float)fmax(1e-30, regularization * pow(sum + unobserved * (double)others, exponent));
     }
     return 0;
 }

@@ -12,6 +12,8 @@
  *     features    what is known of users and items, in named columns
  *     checks      what a data engineer would ask of a set of ratings
  *     synth       made-up ratings with a planted structure
+ *     detect      how a text file of ratings is laid out
+ *     ingest      text files to ratings
  *
  * Users and items are numbered from 0 in the byte order of their ids, so that no result depends on the order of input rows.
  */
@@ -116,6 +118,49 @@ int rec_filter_parse(struct rec_filter *filter, const char *text, struct rec_err
 bool rec_filter_keeps(const struct rec_filter *filter, double value);
 /** The ratings that it keeps, with the same id tables, which `out` borrows from `r`; rows may become empty. history is NULL. */
 int rec_filter_ratings(struct rec_ratings *out, const struct rec_ratings *r, const struct rec_filter *filter, struct rec_err *err);
+
+/* ---- split: train and test ----------------------------------------------------------------------
+ *
+ *     struct rec_split_options o = {.method = REC_SPLIT_RANDOM, .test = 0.2, .seed = 42, .min_train = 1};
+ *     uint8_t *part = rec_malloc(r.nnz, 1, "parts", &err);
+ *     if (rec_split_assign(part, NULL, &r, &o, &err) < 0 || rec_split_take(&test, &r, part, REC_SPLIT_TEST, &err) < 0) ...
+ */
+enum rec_split_method {
+    REC_SPLIT_RANDOM = 1,    /**< a share of each user's ratings, by chance; a user's choice depends on their id, their row and the seed */
+    REC_SPLIT_GLOBAL_RANDOM, /**< a share of all ratings, by chance */
+    REC_SPLIT_LAST,          /**< the `last` latest ratings of each user; of equal times the greater item is the later */
+    REC_SPLIT_TIME,          /**< all ratings from a moment on */
+    REC_SPLIT_KFOLD,         /**< fold `fold` of `folds` equal parts of all ratings, by chance; every rating is in one fold */
+    REC_SPLIT_PAIRS          /**< those pairs that are in `pairs` */
+};
+
+enum { REC_SPLIT_TRAIN, REC_SPLIT_TEST, REC_SPLIT_VALID };
+
+struct rec_split_options {
+    enum rec_split_method method;
+    double test, valid;      /**< shares, for RANDOM, GLOBAL_RANDOM and TIME; their sum is below 1 */
+    bool want_valid;         /**< LAST and KFOLD: the `last` ratings before those, or the next fold, are for validation */
+    uint64_t seed;
+    size_t last;
+    size_t folds, fold;      /**< fold is 1 .. folds */
+    bool has_before;         /**< TIME: test is all that is not before `before`; else the latest share */
+    int64_t before;
+    const struct rec_ratings *pairs;
+    size_t min_train;        /**< a user keeps so many ratings (or all they have) in training, the earliest first */
+};
+
+struct rec_split_found {
+    int64_t cut;             /**< TIME: the first second of the test part */
+    size_t missing;          /**< PAIRS: pairs that are not among the ratings */
+};
+
+/** part[p] (room for r->nnz) = which part rating p is in. A choice for validation does not change the test part. `found` may be
+ *  NULL. Fails when times are needed and there are none. */
+int rec_split_assign(uint8_t *part, struct rec_split_found *found, const struct rec_ratings *r, const struct rec_split_options *o,
+                     struct rec_err *err);
+/** The ratings of one part, with all users and items: `out` borrows the id tables of `r`; rows may be empty; history is NULL. */
+int rec_split_take(struct rec_ratings *out, const struct rec_ratings *r, const uint8_t *part, uint8_t which, struct rec_err *err);
+
 /* ---- synth: made-up ratings ----------------------------------------------------------------------
  *
  * Ratings with a planted structure that a good model finds. Popularity follows Zipf and Mandelbrot, activity is log-normal; a rating is
@@ -132,6 +177,17 @@ struct rec_synth_film {
     int year;          /**< 0: unknown, never too new */
     uint64_t genres;   /**< one bit a genre */
 };
+
+struct rec_synth_films {
+    struct rec_synth_film *film;
+    size_t n;
+    struct rec_hashmap ids;   /**< private: what the ids point into */
+};
+
+/** Reads films from CSV with the columns movieId, title ("Metropolis (1927)") and genres ("Drama|Noir"); path as for rec_gzip_open.
+ *  At most 63 genres. */
+int rec_synth_films_read(struct rec_synth_films *films, const char *path, struct rec_err *err);
+void rec_synth_films_clear(struct rec_synth_films *films);
 
 struct rec_synth_options {
     size_t n_users, n_items, n_ratings;   /**< exactly so many */
@@ -156,5 +212,74 @@ int rec_synth_csv(const struct rec_synth_options *o, struct rec_out *out, struct
 int rec_synth_ratings(struct rec_ratings *out, const struct rec_synth_options *o, struct rec_err *err) REC_RESULT_USED;
 /** The items as a catalogue in CSV, `movieId,title,genres`; of made-up items only. */
 int rec_synth_movies(const struct rec_synth_options *o, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
+
+/* ---- detect: how a text file of ratings is laid out ---------------------------------------------- */
+
+enum rec_detect_column { REC_DETECT_USER, REC_DETECT_ITEM, REC_DETECT_RATING, REC_DETECT_TIME, REC_DETECT_COLUMNS };
+enum rec_detect_layout { REC_DETECT_ANY, REC_DETECT_TABLE, REC_DETECT_LISTS /**< lines `user item item ...` */ };
+
+/** What the caller knows already. All zero (header: -1): find out everything. */
+struct rec_detect_wish {
+    const char *columns;     /**< "user=NAME,item=2,rating=...,time=...": names of the header, or numbers from 1; NULL */
+    const char *delimiter;   /**< one to seven bytes, or "tab", "comma", "blank" ...; NULL */
+    int header;              /**< 1: the first line names the columns, 0: it does not, -1: find out */
+    enum rec_detect_layout layout;
+    bool libcsv;             /**< as in rec_csv_dialect */
+};
+
+struct rec_detect {
+    struct rec_csv_dialect dialect;
+    enum rec_detect_layout layout;
+    bool header;
+    size_t n_fields;                       /**< of every row of a table */
+    int column[REC_DETECT_COLUMNS];        /**< its number from 0, or -1: there is none */
+    char name[REC_DETECT_COLUMNS][32];     /**< what messages call it: the header's name, cut short, or "user" ... */
+    char text[256];                        /**< all this in words: "comma, header, user=userId item=movieId ..." */
+};
+
+/** Looks at the first lines: text[0 .. len) of the file `name`, which goes on behind it unless `whole`. */
+int rec_detect_ratings(struct rec_detect *out, const struct rec_detect_wish *wish, const char *name, const char *text, size_t len,
+                       bool whole, struct rec_err *err);
+
+/* ---- ingest: text files to ratings ---------------------------------------------------------------
+ *
+ * Every row names a user and an item, and may have a rating (1 when the file has none: implicit feedback) and a time. Ids are UTF-8
+ * without control characters, of 1 to REC_INGEST_ID_MAX bytes. Times are whole seconds since 1970, or dates (RFC 3339).
+ * The result depends neither on the number of threads nor, but for REC_INGEST_FIRST, on the order of rows.
+ * Memory: 28 bytes a row with times and the rows of a user side by side, 32 when they are not; 16 of them are the result.
+ */
+#define REC_INGEST_ID_MAX 255
+
+/** Which rating of a user for an item counts when there are several. */
+enum rec_ingest_duplicates {
+    REC_INGEST_LAST,    /**< the latest by time; of equally late ones, or without times, the greatest */
+    REC_INGEST_FIRST,   /**< the first in the file */
+    REC_INGEST_MEAN,    /**< their mean, at the latest time */
+    REC_INGEST_ERROR    /**< none: it is an error */
+};
+
+struct rec_ingest_options {
+    struct rec_detect_wish wish;
+    enum rec_ingest_duplicates duplicates;
+    unsigned threads;
+    uint64_t max_errors;      /**< bad rows that are tolerated, and left out */
+    /** Called for each of these, in order; `cause` is the whole message, `record` the text of the row, perhaps cut short. NULL: none. */
+    int (*reject)(void *context, uint64_t line, size_t column, const char *cause, const char *record, size_t len,
+                  struct rec_err *err);
+    void (*detected)(void *context, const struct rec_detect *detect);            /**< before the first row is read; or NULL */
+    void (*progress)(void *context, uint64_t bytes, uint64_t total);             /**< now and then, total 0: unknown; or NULL */
+    void *context;
+};
+
+struct rec_ingest_report {
+    uint64_t rows;            /**< good ones */
+    uint64_t bad;
+    uint64_t duplicates;      /**< rows that gave way to another */
+    uint32_t crc32c;          /**< of the text, decompressed */
+};
+
+/** Reads it all, and takes `in`. Messages about rows are `name:line:column: cause`. history is "". */
+int rec_ingest(struct rec_ratings *out, struct rec_gzip *in, const struct rec_ingest_options *options,
+               struct rec_ingest_report *report, struct rec_err *err);
 
 #endif

@@ -86,6 +86,10 @@ void rec_eval_pair(double *sums, const struct rec_eval *eval, double prediction,
 /** Column means over the rows that are not NAN, added in the order of rows. @return how many rows the first column of lists has. */
 size_t rec_eval_mean(double *mean, const double *values, size_t rows, size_t columns);
 
+/** The rows as CSV, `user,` and the keys; rows that are all NAN are left out, other NANs are empty. */
+int rec_eval_write(struct rec_out *out, const struct rec_eval *eval, const struct rec_ids *users, const double *values,
+                   struct rec_err *err) REC_RESULT_USED;
+
 /* ---- conditions --------------------------------------------------------------------------------- */
 
 /** "rating>=4", "ndcg@10>=0.33": a key, one of >= > <= < ==, a number. Points into the text it was read from. */

@@ -22,6 +22,8 @@
 
 /** Continues `crc` (0 to begin) over len bytes; uses the CPU's instruction where there is one. */
 uint32_t rec_crc32c(uint32_t crc, const void *data, size_t len);
+/** The checksum of A followed by B, from those of A and B and the length of B. */
+uint32_t rec_crc32c_combine(uint32_t a, uint32_t b, uint64_t b_len);
 
 /* ---- safetensors: named arrays in one file ------------------------------------------------------
  *
@@ -179,6 +181,7 @@ struct rec_gzip {
     size_t map_len;
     int fd;
     bool owns_fd, finished;
+    uint32_t crc32c;              /**< of what was read by rec_gzip_read so far */
     unsigned char *block;
     size_t at, fill;
 };

@@ -32,7 +32,6 @@ static void csv_row(struct rec_lists *lists, const struct rec_lists_one *list, s
     struct rec_buf *buf = &lists->buf;
 
     rec_csv_add(buf, ',', list->query, list->query_len);
-    rec_buf_addc(buf, ',');
     rec_csv_add(buf, ',', id, len);
     rec_buf_addc(buf, ',');
     add_score(buf, list->hit[r].score);
@@ -44,11 +43,16 @@ static void csv_row(struct rec_lists *lists, const struct rec_lists_one *list, s
 static void json_row(struct rec_lists *lists, const struct rec_lists_one *list, size_t r, const char *id, size_t len)
 {
     struct rec_json json = {.out = &lists->buf, .flat = true};
+    char text[REC_NUM_MAX];
+    double score = 0;
 
+    // The double whose text is the float's: 1.02, not 1.0199999809265137. It cannot fail on what we printed.
+    if (rec_num_double(&score, text, rec_num_print_float(text, list->hit[r].score)) < 0)
+        score = list->hit[r].score;
     rec_json_object(&json, NULL);
     rec_json_text(&json, lists->query, list->query, list->query_len);
     rec_json_text(&json, lists->answer, id, len);
-    rec_json_real(&json, "score", list->hit[r].score);
+    rec_json_real(&json, "score", score);
     rec_json_int(&json, "rank", (int64_t)r + 1);
     rec_json_end(&json);
     rec_buf_addc(&lists->buf, '\n');

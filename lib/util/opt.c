@@ -70,8 +70,8 @@ static int set_choice(struct rec_opt *opt, const char *text, const char *where, 
 {
     size_t len = strlen(text);
 
-    for (const char *p = opt->choices; p; p = strchr(p, '|'), p += p ? 1 : 0)
-        if (len && !strncmp(p, text, len) && (p[len] == '|' || p[len] == 0)) {
+    for (const char *p = opt->choices; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
+        if (len && strcspn(p, "|") == len && !strncmp(p, text, len)) {
             *(const char **)opt->value = text;
             return 0;
         }

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Text to rows of numbers: each user and item by its number in the piece's own tables.
+ *
+ * Most rows are plain, and of ids, ratings and users seen before. take_plain does those and nothing else: an id of up to 8 bytes is
+ * one masked load, the user is mostly that of the row before, a rating is looked up among those seen lately, ten digits of
+ * time are two multiplications. A row with anything new or odd goes to convert, which finds out what is wrong with it, if anything.
+ */
+#include "ingest_priv.h"
+
+#include <math.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20, SUM_STEP = 64 << 10, ROW_SLACK = 64 };
+
+/* ---- memory for rows ---- */
+
+/* Pages that appear when they are touched, large ones where the system has them. */
+static void *map_rows(size_t *size)
+{
+    size_t want;
+    char *p;
+
+    if (rec_size_add(&want, *size, 2 * HUGE_PAGE) < 0)
+        return NULL;
+    *size = want = want / HUGE_PAGE * HUGE_PAGE;
+    p = mmap(NULL, want + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    size_t before = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
+    if (before)
+        munmap(p, before);
+    munmap(p + before + want, HUGE_PAGE - before);
+    (void)madvise(p + before, want, MADV_HUGEPAGE);
+    return p + before;
+}
+
+/* Moves the rows to a mapping for `rows` rows, by moving pages. */
+static int grow_rows(struct piece *p, size_t rows)
+{
+    size_t size;
+    char *to;
+
+    if (rows > UINT32_MAX || rec_size_mul(&size, rows + ROW_SLACK, p->layout.size) < 0 || !(to = map_rows(&size)))
+        return -1;
+    if (p->rows && mremap(p->rows, p->mapped, p->mapped, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED) {
+        munmap(to, size);
+        return -1;
+    }
+    p->rows = to;
+    p->mapped = size;
+    p->room = size / p->layout.size - ROW_SLACK;
+    return 0;
+}
+
+/* Room for so many more rows, and for as many runs. */
+static int make_room(struct piece *p, size_t more)
+{
+    if (p->room - p->n < more && grow_rows(p, p->room + p->room / 2 + more) < 0)
+        return -1;
+    if (p->cap_runs - p->n_runs < more) {
+        size_t cap = p->cap_runs * 2 + more;
+        if (rec_realloc(&p->run, cap, sizeof *p->run, "rows", NULL) < 0)
+            return -1;
+        p->cap_runs = cap;
+    }
+    return 0;
+}
+
+/* Times from now on take 8 bytes, and so do those there are. */
+int rec_rows_widen(struct piece *p)
+{
+    struct row_layout old = p->layout;
+    size_t size = (p->room + ROW_SLACK) * (old.size + 4);
+    char *to = map_rows(&size);
+
+    if (!to)
+        return -1;
+    p->layout.wide = true;
+    p->layout.size += 4;
+    for (size_t i = 0; i < p->n; i++) {
+        uint32_t narrow;
+        memcpy(&narrow, p->rows + i * old.size + old.time, sizeof narrow);
+        int64_t time = narrow;
+        memcpy(to + i * p->layout.size, p->rows + i * old.size, old.time);
+        memcpy(to + i * p->layout.size + old.time, &time, sizeof time);
+    }
+    munmap(p->rows, p->mapped);
+    p->rows = to;
+    p->mapped = size;
+    return 0;
+}
+
+int rec_rows_start(struct piece *p, size_t rows, struct rec_err *err)
+{
+    const int *column = p->detect->column;
+
+    p->layout.size = 4;
+    if (column[REC_DETECT_RATING] >= 0) {
+        p->layout.value = p->layout.size;
+        p->layout.size += 4;
+    }
+    if (column[REC_DETECT_TIME] >= 0) {
+        p->layout.time = p->layout.size;
+        p->layout.size += 4;
+    }
+    p->user = ID_NONE;
+    if (rec_idtable_start(&p->users) < 0 || rec_idtable_start(&p->items) < 0 || grow_rows(p, rows) < 0)
+        return rec_err_memory(err, p->csv.name);
+    return 0;
+}
+
+void rec_rows_clear(struct piece *p)
+{
+    if (p->rows)
+        munmap(p->rows, p->mapped);
+    rec_idtable_clear(&p->users);
+    rec_idtable_clear(&p->items);
+    free(p->run);
+    for (size_t i = 0; i < p->n_bad; i++)
+        free(p->bad[i].record);
+    free(p->bad);
+    rec_csv_close(&p->csv);
+    *p = (struct piece){0};
+}
+
+/* ---- one row, whatever it holds ---- */
+
+static int fault(struct piece *p, size_t column, const char *fmt, ...) REC_PRINTF(3, 4);
+
+/* Notes why the row is bad. Returns 1. */
+static int fault(struct piece *p, size_t column, const char *fmt, ...)
+{
+    char text[sizeof p->fault.text];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    rec_err_set(&p->fault, "%s", text);
+    p->fault_column = column;
+    return 1;
+}
+
+static int field_fault(struct piece *p, enum rec_detect_column c, const struct rec_csv_field *f, const char *cause)
+{
+    const char *name = p->detect->name[c];
+    size_t column = (size_t)p->detect->column[c] + 1;
+    int shown = f->len < 40 ? (int)f->len : 40;
+
+    if (f->len == 0)
+        return fault(p, column, "%s: is empty", name);
+    if (!rec_json_utf8(f->text, (size_t)shown))
+        return fault(p, column, "%s: %s", name, cause);
+    return fault(p, column, "%s: \"%.*s\"%s %s", name, shown, f->text, f->len > 40 ? "..." : "", cause);
+}
+
+static uint64_t masked_word(const char *text, size_t len)
+{
+    uint64_t word = 0;
+
+    memcpy(&word, text, len);
+    return word;
+}
+
+static struct memo *memo_of(struct piece *p, uint64_t word)
+{
+    return &p->memo[word * UINT64_C(0x9e3779b97f4a7c15) >> 56];
+}
+
+static int parse_rating(struct piece *p, float *out, const char *text, size_t len)
+{
+    double value;
+
+    if (rec_num_double(&value, text, len) < 0 || !isfinite((float)value))
+        return -1;
+    *out = (float)value + 0.0f; /* no negative zero */
+    if (len - 1 < 8)
+        *memo_of(p, masked_word(text, len)) = (struct memo){masked_word(text, len), *out};
+    return 0;
+}
+
+/* RFC 3339 to the second: 2024-12-31, or with T or a blank 23:59:59, a fraction that is dropped, and Z, an offset, or nothing: UTC. */
+static int parse_date(int64_t *out, const char *text, size_t len)
+{
+    char core[20];
+    size_t at = len < 19 ? len : 19;
+    int64_t offset = 0;
+    struct rec_err ignored;
+
+    if ((len != 10 && len < 19) || text[4] != '-')
+        return -1;
+    memcpy(core, text, at);
+    core[at] = 0;
+    if (at < len && text[at] == '.')
+        for (at++; at < len && text[at] >= '0' && text[at] <= '9';)
+            at++;
+    if (at < len && (text[at] == 'Z' || text[at] == 'z')) {
+        at++;
+    } else if (len - at == 6 && (text[at] == '+' || text[at] == '-') && text[at + 3] == ':') {
+        int64_t hours, minutes;
+        if (text[at + 1] < '0' || text[at + 4] < '0' || rec_num_int64(&hours, text + at + 1, 2) < 0 ||
+            rec_num_int64(&minutes, text + at + 4, 2) < 0 || hours > 23 || minutes > 59)
+            return -1;
+        offset = (text[at] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+        at = len;
+    }
+    if (at != len || rec_date_parse(out, core, "", &ignored) < 0)
+        return -1;
+    *out -= offset;
+    return 0;
+}
+
+/* NULL, or what is wrong. */
+static const char *parse_time(int64_t *out, const char *text, size_t len)
+{
+    const int64_t end_of_9999 = INT64_C(253402300799);
+
+    if (rec_num_int64(out, text, len) < 0 && parse_date(out, text, len) < 0)
+        return "is no time: seconds since 1970, or a date such as 2024-12-31T23:59:59Z";
+    if (*out > end_of_9999 || *out < -end_of_9999)
+        return "is beyond the year 9999: milliseconds?";
+    return NULL;
+}
+
+static int start_run(struct piece *p, uint32_t user)
+{
+    if (user == ID_NONE)
+        return -1;
+    if (user != p->user)
+        p->run[p->n_runs++] = (struct run){user, (uint32_t)p->n};
+    p->user = user;
+    return 0;
+}
+
+static int emit(struct piece *p, uint32_t item, float value, int64_t time)
+{
+    const struct row_layout *l = &p->layout;
+    char *row;
+
+    if (item == ID_NONE)
+        return -1;
+    if (l->time && !l->wide && (uint64_t)time > UINT32_MAX && rec_rows_widen(p) < 0)
+        return -1;
+    row = p->rows + p->n++ * l->size;
+    memcpy(row, &item, sizeof item);
+    if (l->value)
+        memcpy(row + l->value, &value, sizeof value);
+    if (l->time)
+        memcpy(row + l->time, &time, l->wide ? 8 : 4); /* little-endian, as the files are */
+    return 0;
+}
+
+/* 0, 1: the row is bad, -1: out of memory. Nothing is added before all of it is known to be good. */
+static int convert(struct piece *p, const struct rec_csv_field f[REC_DETECT_COLUMNS])
+{
+    const int *column = p->detect->column;
+    float value = 1;
+    int64_t time = 0;
+    const char *cause;
+
+    for (enum rec_detect_column c = REC_DETECT_USER; c <= REC_DETECT_ITEM; c++)
+        if ((cause = rec_idtable_fault(f[c].text, f[c].len)))
+            return field_fault(p, c, &f[c], cause);
+    if (column[REC_DETECT_RATING] >= 0 && parse_rating(p, &value, f[REC_DETECT_RATING].text, f[REC_DETECT_RATING].len) < 0)
+        return field_fault(p, REC_DETECT_RATING, &f[REC_DETECT_RATING], "is not a number");
+    if (column[REC_DETECT_TIME] >= 0 && (cause = parse_time(&time, f[REC_DETECT_TIME].text, f[REC_DETECT_TIME].len)))
+        return field_fault(p, REC_DETECT_TIME, &f[REC_DETECT_TIME], cause);
+    if (start_run(p, rec_idtable_intern(&p->users, f[REC_DETECT_USER].text, f[REC_DETECT_USER].len)) < 0 ||
+        emit(p, rec_idtable_intern(&p->items, f[REC_DETECT_ITEM].text, f[REC_DETECT_ITEM].len), value, time) < 0)
+        return -1;
+    return 0;
+}
+
+static int convert_record(struct piece *p)
+{
+    struct rec_csv_field f[REC_DETECT_COLUMNS] = {0};
+    size_t want = p->detect->n_fields;
+
+    if (p->csv.n != want)
+        return fault(p, p->csv.n < want ? p->csv.n : want + 1, "row has %zu field%s, not %zu", p->csv.n, p->csv.n == 1 ? "" : "s", want);
+    for (int c = 0; c < REC_DETECT_COLUMNS; c++)
+        if (p->detect->column[c] >= 0)
+            f[c] = p->csv.field[p->detect->column[c]];
+    return convert(p, f);
+}
+
+/* A line `user item item ...`. */
+static int convert_list(struct piece *p)
+{
+    const struct rec_csv_field *f = p->csv.field;
+
+    if (make_room(p, p->csv.n) < 0)
+        return -1;
+    for (size_t i = 0; i < p->csv.n; i++) {
+        const char *cause = rec_idtable_fault(f[i].text, f[i].len);
+        if (cause)
+            return fault(p, i + 1, "%s: %s", i ? "item" : "user", cause);
+    }
+    if (start_run(p, rec_idtable_intern(&p->users, f[0].text, f[0].len)) < 0)
+        return -1;
+    for (size_t i = 1; i < p->csv.n; i++)
+        if (emit(p, rec_idtable_intern(&p->items, f[i].text, f[i].len), 1, 0) < 0)
+            return -1;
+    return 0;
+}
+
+/* Keeps what the report will say. */
+static int add_bad(struct piece *p, uint64_t line, size_t column, const char *cause, const char *record, size_t len)
+{
+    struct bad_row *bad;
+
+    if (p->n_bad == p->cap_bad) {
+        size_t cap = p->cap_bad * 2 + 1;
+        if (rec_realloc(&p->bad, cap, sizeof *p->bad, "rows", NULL) < 0)
+            return -1;
+        p->cap_bad = cap;
+    }
+    bad = &p->bad[p->n_bad];
+    *bad = (struct bad_row){.line = line, .column = column, .len = len < 4096 ? len : 4096};
+    snprintf(bad->cause, sizeof bad->cause, "%s", cause);
+    if (p->options->reject) {
+        bad->record = rec_malloc(bad->len, 1, "rows", NULL);
+        if (!bad->record)
+            return -1;
+        memcpy(bad->record, record, bad->len);
+    }
+    p->n_bad++;
+    p->failed = p->n_bad > p->options->max_errors;
+    return 0;
+}
+
+/* ---- plain rows ---- */
+
+/* Text of 1 to 8 bytes as a word; reads 8. */
+static inline uint64_t load_word(const char *text, uint32_t len)
+{
+    uint64_t word;
+
+    memcpy(&word, text, sizeof word);
+    return word & UINT64_MAX >> (64 - 8 * len);
+}
+
+/* Ten digits. Eight at once: Lemire, "Quickly parsing eight digits" (2018). */
+static inline bool ten_digits(int64_t *out, const char *text)
+{
+    uint64_t word;
+    unsigned tens = (unsigned)(text[8] - '0'), ones = (unsigned)(text[9] - '0');
+
+    memcpy(&word, text, sizeof word);
+    uint64_t odd = (word + UINT64_C(0x4646464646464646)) | (word - UINT64_C(0x3030303030303030));
+    if ((odd & UINT64_C(0x8080808080808080)) || tens > 9 || ones > 9)
+        return false;
+    word -= UINT64_C(0x3030303030303030);
+    word = word * 10 + (word >> 8);
+    word = ((word & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x000f424000000064) +
+            (word >> 16 & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x0000271000000001)) >> 32;
+    *out = (int64_t)((word & UINT32_MAX) * 100 + tens * 10 + ones);
+    return true;
+}
+
+
+static inline uint32_t field_start(const int column, const uint32_t *e, uint32_t row, uint32_t skip)
+{
+    return column > 0 ? e[column - 1] + skip : row;
+}
+
+/* The row that ends at e, by the long way. */
+static int take_odd(struct piece *p, const char *text, const uint32_t *e, uint32_t row)
+{
+    struct rec_csv_field f[REC_DETECT_COLUMNS] = {0};
+    uint32_t skip = (uint32_t)p->csv.dialect.delimiter_len;
+    int status;
+
+    for (int c = 0; c < REC_DETECT_COLUMNS; c++) {
+        int column = p->detect->column[c];
+        if (column < 0)
+            continue;
+        uint32_t start = field_start(column, e, row, skip);
+        f[c] = (struct rec_csv_field){text + start, e[column] - start};
+    }
+    status = convert(p, f);
+    if (status == 1)
+        return add_bad(p, p->csv.line, p->fault_column, p->fault.text, text + row, e[p->detect->n_fields - 1] - row);
+    p->user_word = f[REC_DETECT_USER].len <= 8 ? masked_word(f[REC_DETECT_USER].text, f[REC_DETECT_USER].len) : 0;
+    return status;
+}
+
+/* The row when there is nothing new in it; false: nothing is done. */
+static inline bool take_usual(struct piece *p, const char *text, const uint32_t *e, uint32_t row, const int *column, uint32_t skip)
+{
+    uint32_t u = field_start(column[REC_DETECT_USER], e, row, skip), u_len = e[column[REC_DETECT_USER]] - u;
+    uint32_t i = field_start(column[REC_DETECT_ITEM], e, row, skip), i_len = e[column[REC_DETECT_ITEM]] - i;
+    float value = 1;
+    int64_t time = 0;
+
+    if (((u_len - 1) | (i_len - 1)) >= 8)
+        return false;
+    if (column[REC_DETECT_RATING] >= 0) {
+        uint32_t r = field_start(column[REC_DETECT_RATING], e, row, skip), r_len = e[column[REC_DETECT_RATING]] - r;
+        if (r_len - 1 >= 8)
+            return false;
+        uint64_t word = load_word(text + r, r_len);
+        const struct memo *memo = memo_of(p, word);
+        value = memo->value;
+        if (memo->word != word && parse_rating(p, &value, text + r, r_len) < 0)
+            return false;
+    }
+    if (column[REC_DETECT_TIME] >= 0) {
+        uint32_t t = field_start(column[REC_DETECT_TIME], e, row, skip), t_len = e[column[REC_DETECT_TIME]] - t;
+        if (!(t_len == 10 && ten_digits(&time, text + t)) && parse_time(&time, text + t, t_len))
+            return false;
+        if ((uint64_t)time > UINT32_MAX && !p->layout.wide)
+            return false;
+    }
+    uint64_t user_word = load_word(text + u, u_len);
+    uint32_t user = p->user, item = id_find_word(&p->items, load_word(text + i, i_len));
+    if (user_word != p->user_word)
+        user = id_find_word(&p->users, user_word);
+    if (item == ID_NONE || user == ID_NONE)
+        return false;
+    if (user != p->user)
+        p->run[p->n_runs++] = (struct run){user, (uint32_t)p->n};
+    p->user = user;
+    p->user_word = user_word;
+
+    char *out = p->rows + p->n++ * p->layout.size;
+    memcpy(out, &item, 4);
+    if (column[REC_DETECT_RATING] >= 0)
+        memcpy(out + 4, &value, 4);
+    if (column[REC_DETECT_TIME] >= 0)
+        memcpy(out + p->layout.time, &time, p->layout.wide ? 8 : 4);
+    return true;
+}
+
+static int take_plain(struct piece *p, const char *text, uint32_t *end, size_t rows)
+{
+    const int column[REC_DETECT_COLUMNS] = {p->detect->column[0], p->detect->column[1], p->detect->column[2], p->detect->column[3]};
+    const size_t n_fields = p->detect->n_fields;
+    uint32_t skip = (uint32_t)p->csv.dialect.delimiter_len, row = 0, *e = end + 1;
+
+    if (make_room(p, rows) < 0)
+        return -1;
+    p->csv.line = p->csv.next_line - rows;
+    for (size_t i = 0; i < rows && !p->failed; i++, e += n_fields, p->csv.line++) {
+        uint32_t newline = e[n_fields - 1];
+        if (text[newline - 1] == '\r')
+            e[n_fields - 1]--;
+        if (!take_usual(p, text, e, row, column, skip) && take_odd(p, text, e, row) < 0)
+            return -1;
+        row = newline + 1;
+    }
+    return 0;
+}
+
+/* ---- the piece ---- */
+
+/* Adds up the text ahead of the scanner, in steps that stay in the cache until it comes. */
+static void add_up(struct piece *p)
+{
+    size_t left = (size_t)(p->csv.stop - p->summed), n = left < SUM_STEP ? left : SUM_STEP;
+
+    p->crc32c = rec_crc32c(p->crc32c, p->summed, n);
+    p->summed += n;
+    if (p->reports && p->options->progress && (p->summed - p->begin) % (1 << 20) < SUM_STEP)
+        p->options->progress(p->options->context, (uint64_t)(p->summed - p->begin) * p->of, (uint64_t)(p->csv.stop - p->begin) * p->of);
+}
+
+static int take_next(struct piece *p, struct rec_err *err)
+{
+    int status = rec_csv_next(&p->csv, err);
+
+    if (status <= 0)
+        return status;
+    p->user_word = 0; /* the user's number may change without it */
+    if (status == REC_CSV_RECORD) {
+        status = make_room(p, 1) < 0 ? -1 : p->detect->layout == REC_DETECT_LISTS ? convert_list(p) : convert_record(p);
+        if (status == 1)
+            status = add_bad(p, p->csv.line, p->fault_column, p->fault.text, p->csv.record, p->csv.record_len);
+    } else {
+        status = add_bad(p, p->csv.line, p->csv.column, p->csv.cause, p->csv.record, p->csv.record_len);
+    }
+    return status < 0 ? rec_err_memory(err, p->csv.name) : 1;
+}
+
+int rec_rows_read(struct piece *p, struct rec_err *err)
+{
+    uint32_t *end = rec_malloc(REC_CSV_SCAN_MAX, sizeof *end, p->csv.name, err);
+    int status = end ? 1 : -1;
+
+    while (status > 0 && !p->failed) {
+        const char *text;
+        if (p->summed && p->csv.at >= p->summed && p->summed < p->csv.stop)
+            add_up(p);
+        size_t rows = rec_csv_scan(&p->csv, &text, end, p->detect->n_fields);
+        if (rows == 0)
+            status = take_next(p, err);
+        else if (take_plain(p, text, end, rows) < 0)
+            status = rec_err_memory(err, p->csv.name);
+    }
+    while (p->summed && p->summed < p->csv.stop)
+        add_up(p);
+    free(end);
+    return status < 0 ? -1 : 0;
+}
