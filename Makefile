@@ -121,6 +121,10 @@ lint: all $(ROOMS:%=$(B)/lib/%.a)
 	@failed=; for l in $(LINTS); do B=$(B) scripts/lint/$$l || failed="$$failed $$l"; done; \
 	    [ -z "$$failed" ] || { echo "lint:$$failed" >&2; exit 1; }
 
+lints: ; @echo $(LINTS)
+
+unit-programs: $(UNIT)
+
 unit: $(UNIT)
 	@B=$(B) scripts/run-tests $(UNIT)
 
@@ -197,6 +201,6 @@ dist:
 clean:
 	rm -rf $(B)
 
-.PHONY: all lint unit fuzz fuzz-regress completion install uninstall dist clean FORCE
+.PHONY: all lint lints unit unit-programs fuzz fuzz-regress completion install uninstall dist clean FORCE
 
 -include $(shell [ -d $(B)/obj ] && find $(B)/obj $(wildcard $(B)/fuzz/obj) -name '*.d')
