@@ -161,6 +161,53 @@ int rec_split_assign(uint8_t *part, struct rec_split_found *found, const struct 
 /** The ratings of one part, with all users and items: `out` borrows the id tables of `r`; rows may be empty; history is NULL. */
 int rec_split_take(struct rec_ratings *out, const struct rec_ratings *r, const uint8_t *part, uint8_t which, struct rec_err *err);
 
+/* ---- checks: what a data engineer would ask of a set of ratings ----------------------------------
+ *
+ *     struct rec_check_result result[REC_CHECKS_MAX];
+ *     struct rec_checks_options o;
+ *     rec_checks_defaults(&o);
+ *     size_t n = rec_checks_run(result, &r, &o, &err);       // 0 when memory is short
+ *     for (size_t i = 0; i < n; i++)
+ *         if (result[i].verdict == REC_CHECK_FAIL) ...
+ *
+ * One line of the table in checks.c is one check: a number, measured in one pass, against a threshold.
+ */
+#define REC_CHECKS_MAX 32
+
+enum rec_check_verdict { REC_CHECK_OK, REC_CHECK_WARN, REC_CHECK_FAIL, REC_CHECK_SKIPPED };
+
+struct rec_check {
+    const char *name;          /**< "cold-users"; the table ends at NULL */
+    const char *help;          /**< what is measured */
+    bool at_least;             /**< the value must be at least the threshold; else at most */
+    bool share;                /**< a number from 0 to 1, shown as per cent */
+    bool grave;                /**< a value beyond the threshold is a failure, otherwise a warning */
+    double threshold;          /**< the default */
+};
+extern const struct rec_check rec_checks[];
+
+struct rec_checks_options {
+    double threshold[REC_CHECKS_MAX]; /**< by place in rec_checks */
+    double low, high, step;    /**< what values ought to be; NAN: not known */
+    int64_t earliest, now;     /**< times before and after are wrong */
+    size_t cold;               /**< a user or an item with fewer ratings is cold */
+    size_t per_day;            /**< more ratings by one user within 24 hours are those of a program */
+    const struct rec_ids *catalogue; /**< the items there are, or NULL */
+};
+
+struct rec_check_result {
+    const struct rec_check *check;
+    double value, threshold;
+    enum rec_check_verdict verdict;
+    char text[200];            /**< what was found, in words */
+};
+
+/** The thresholds of the table; nothing known of values; times from 1990 to now, which the caller has to set. */
+void rec_checks_defaults(struct rec_checks_options *o);
+/** Fills result (room for REC_CHECKS_MAX) in the order of the table. Returns how many, 0 when out of memory. */
+size_t rec_checks_run(struct rec_check_result *result, const struct rec_ratings *r, const struct rec_checks_options *o,
+                      struct rec_err *err);
+
 /* ---- synth: made-up ratings ----------------------------------------------------------------------
  *
  * Ratings with a planted structure that a good model finds. Popularity follows Zipf and Mandelbrot, activity is log-normal; a rating is
