@@ -4,30 +4,32 @@
 #include "trec_priv.h"
 
 /* Most scores have at most 19 digits and no exponent. Their value is a quotient of two doubles, off by an ulp at most; where that
- * is enough to tell the nearest float it is done, and the strict reader decides the rest. */
-static bool quick_score(float *out, const char *p, size_t len)
+ * is enough to tell the nearest float it is done, and the strict reader decides the rest. Moves *p behind the score. */
+static bool quick_score(float *out, const char **at, const char *end)
 {
     static const double power[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
                                    1e17, 1e18, 1e19};
-    const char *end = p + len;
-    bool negative = len > 0 && *p == '-';
+    const char *p = *at;
+    bool negative = p < end && *p == '-';
     uint64_t digits = 0, bits;
     size_t n = 0, after = 0;
+    unsigned digit;
 
     p += negative;
-    for (; p < end && *p >= '0' && *p <= '9'; p++, n++)
-        digits = digits * 10 + (uint64_t)(*p - '0');
+    for (; p < end && (digit = (unsigned)*p - '0') < 10; p++, n++)
+        digits = digits * 10 + digit;
     if (p < end && *p == '.')
-        for (p++; p < end && *p >= '0' && *p <= '9'; p++, n++, after++)
-            digits = digits * 10 + (uint64_t)(*p - '0');
-    if (p != end || n == 0 || n > 19)
+        for (p++; p < end && (digit = (unsigned)*p - '0') < 10; p++, n++, after++)
+            digits = digits * 10 + digit;
+    if (n == 0 || n > 19 || p >= end || (unsigned char)*p > ' ')
         return false;
     double value = (double)digits / power[after];
     memcpy(&bits, &value, sizeof bits);
     uint64_t rest = bits & 0x1fffffff, half = 0x10000000;
-    if (digits >= 1ull << 53 && rest >= half - 4 && rest <= half + 4)
+    if (digits >= UINT64_C(1) << 53 && rest >= half - 4 && rest <= half + 4)
         return false;
     *out = (float)(negative ? -value : value);
+    *at = p;
     return true;
 }
 
@@ -36,28 +38,38 @@ static int bad_line(const struct rec_in *in, const char *at, const char *cause, 
     return rec_err_set(err, "%s: line %zu: %s", in->name, rec_trec_line(in, at), cause);
 }
 
-static int trec_line(const struct rec_in *in, struct rec_trec_text *query, struct rec_line_doc *doc, const char **p, const char *end,
-                     struct rec_err *err)
+/* A score that is not quickly read. */
+static int strict_score(float *out, const struct rec_in *in, const char *start, const char **p, const char *end, struct rec_err *err)
 {
-    const char *start = *p;
+    struct rec_trec_text score = rec_trec_field(p, end);
     double value;
 
-    *query = rec_trec_field(p, end);
-    rec_trec_field(p, end);
-    doc->text = rec_trec_field(p, end);
-    rec_trec_field(p, end);
-    struct rec_trec_text score = rec_trec_field(p, end), tag = rec_trec_field(p, end), more = rec_trec_field(p, end);
-    *p += *p < end;
-    if (query->len == 0)
-        return 0;
-    if (tag.len == 0 || more.len > 0)
-        return bad_line(in, start, "not the six fields `query Q0 document rank score tag`", err);
-    if (quick_score(&doc->score, score.at, score.len))
+    *out = 0;
+    if (score.len == 0)
         return 0;
     if (rec_num_double(&value, score.at, score.len) < 0)
         return rec_err_set(err, "%s: line %zu: score '%.*s' is no number", in->name, rec_trec_line(in, start),
                            rec_trec_shown(score.len), score.at);
-    doc->score = (float)value;
+    *out = (float)value;
+    return 0;
+}
+
+static int trec_line(const struct rec_in *in, struct rec_trec_text *query, struct rec_line_doc *doc, const char **p,
+                     const char *end, struct rec_err *err)
+{
+    const char *start = *p;
+
+    *query = rec_trec_field(p, end);
+    rec_trec_field(p, end);
+    doc->text = rec_trec_field(p, end);
+    struct rec_trec_text rank = rec_trec_field(p, end);
+    *p += *p < end && rank.len > 0 && **p != '\n';
+    if (!quick_score(&doc->score, p, end) && strict_score(&doc->score, in, start, p, end, err) < 0)
+        return -1;
+    struct rec_trec_text tag = rec_trec_field(p, end), more = rec_trec_field(p, end);
+    *p += *p < end;
+    if (query->len > 0 && (tag.len == 0 || more.len > 0))
+        return bad_line(in, start, "not the six fields `query Q0 document rank score tag`", err);
     return 0;
 }
 

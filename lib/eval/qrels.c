@@ -74,7 +74,7 @@ static int read_lines(struct lines *lines, struct rec_qrels *qrels, const struct
         if (graded && !(relevance > 0))
             return rec_err_set(err, "%s: query '%.*s': relevance %g cannot be a gain", qrels->in.name, rec_trec_shown(query.len),
                                query.at, relevance);
-        struct judged judged = {{doc.at, rec_hashmap_hash(doc.at, doc.len), (uint32_t)doc.len, graded ? (float)relevance : 1},
+        struct judged judged = {{doc.at, rec_trec_hash(doc.at, doc.len, end), (uint32_t)doc.len, graded ? (float)relevance : 1},
                                 number};
         if (keep(lines, &judged, err) < 0)
             return -1;

@@ -140,6 +140,8 @@ static int judge(const struct run *run, struct scratch *s, size_t query, struct 
 {
     size_t relevant = (size_t)(run->qrels->ptr[query + 1] - run->qrels->ptr[query]), found = 0;
     double *row = run->values + query * run->eval->n;
+    // A quoted field may live in a copy of its own, which ends with it.
+    const char *end = run->csv ? NULL : (const char *)run->in->data + run->in->len;
     bool known;
 
     if (relevant == 0)
@@ -151,7 +153,7 @@ static int judge(const struct run *run, struct scratch *s, size_t query, struct 
         return -1;
     for (size_t r = 0; r < s->n; r++) {
         const struct rec_trec_text *text = &s->doc[r].text;
-        struct slot *slot = find_slot(s, text->at, text->len, rec_hashmap_hash(text->at, text->len), &known);
+        struct slot *slot = find_slot(s, text->at, text->len, rec_trec_hash(text->at, text->len, end ? end : text->at + text->len), &known);
         if (known && (slot->listed || slot->gain == 0))
             return twice(run->in->name, run->qrels, query, text->at, text->len, err);
         slot->listed = true;
