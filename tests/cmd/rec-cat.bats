@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+bats_require_minimum_version 1.5.0
+
+load ../helper
+setup() {
+    rec_setup
+    printf '%s\n' userId,movieId,rating,timestamp 1,10,4,978300760 1,9,3,978300761 2,10,5,978300762 >r.csv
+    rec-ingest -q r.csv >r.rec
+}
+
+@test "ratings as CSV, and back to the same file" {
+    run -0 rec-cat r.rec
+    [ "$output" = "userId,itemId,rating,timestamp
+1,10,4,978300760
+1,9,3,978300761
+2,10,5,978300762" ]
+    rec-ingest -q --no-history r.csv >a.rec
+    rec-cat a.rec | rec-ingest -q --no-history >b.rec
+    cmp a.rec b.rec
+}
+
+@test "a larger set survives the way there and back" {
+    rec-synth -q --users 300 --items 200 --ratings 5000 --no-history --format rec -o a.rec
+    rec-cat a.rec | rec-ingest -q --no-history >b.rec
+    cmp a.rec b.rec
+    rec-synth -q --users 300 --items 200 --ratings 5000 --implicit --no-history --format rec -o a.rec
+    rec-cat a.rec | rec-ingest -q --no-history >b.rec
+    cmp a.rec b.rec
+}
+
+@test "odd ids are quoted and come back" {
+    printf 'userId,movieId,rating\n"a,b","say ""x""",1\nc d,\xe4\xb8\x83,2\n' >odd.csv
+    rec-ingest -q --no-history odd.csv >a.rec
+    run -0 rec-cat --no-header a.rec
+    [ "$output" = $'"a,b","say ""x""",1\nc d,七,2' ]
+    rec-cat a.rec | rec-ingest -q --no-history >b.rec
+    cmp a.rec b.rec
+}
+
+@test "delimiters" {
+    run -0 rec-cat -d '\t' --no-header r.rec
+    [ "${lines[0]}" = $'1\t10\t4\t978300760' ]
+    run -0 rec-cat --delimiter ';' r.rec
+    [ "${lines[0]}" = "userId;itemId;rating;timestamp" ]
+    refuses 2 '^rec-cat: --delimiter: :: is not one character' rec-cat -d :: r.rec
+    refuses 2 '^rec-cat: --delimiter:  is not one character' rec-cat -d '' r.rec
+}
+
+@test "MatrixMarket" {
+    run -0 rec-cat -f mtx r.rec
+    [ "$output" = "%%MatrixMarket matrix coordinate real general
+2 2 3
+1 1 4
+1 2 3
+2 1 5" ]
+}
+
+@test "TREC judgements, which refuse halves" {
+    run -0 rec-cat -f trec r.rec
+    [ "$output" = "1 0 10 4
+1 0 9 3
+2 0 10 5" ]
+    printf 'userId,movieId,rating\n1,2,3.5\n' | rec-ingest -q >half.rec
+    run -1 --separate-stderr rec-cat -f trec half.rec
+    [ "$stderr" = "rec-cat: rating 1 is 3.5, and a relevance of TREC is a whole number" ]
+}
+
+@test "ids and arrays" {
+    run -0 rec-cat --ids items r.rec
+    [ "$output" = $'10\n9' ]
+    run -0 rec-cat --tensor user_ptr r.rec
+    [ "$output" = $'user_ptr\n0\n2\n3' ]
+    run -0 rec-cat --tensor value --no-header r.rec
+    [ "$output" = $'4\n3\n5' ]
+    refuses 1 '^rec-cat: r.rec: no tensor people.bytes' rec-cat --ids people r.rec
+    refuses 1 '^rec-cat: r.rec: no tensor nothing; rec-info lists them' rec-cat --tensor nothing r.rec
+    refuses 2 'only one of them' rec-cat --tensor item --ids users r.rec
+    refuses 2 'an array is written as csv or npy, not mtx' rec-cat --tensor item -f mtx r.rec
+    refuses 1 '^rec-cat: r.rec: --format npy writes one array' rec-cat -f npy r.rec
+}
+
+@test ".npy as numpy reads it" {
+    need_python
+    rec-train -q --model ials --factors 4 r.rec >m.rec
+    rec-cat -t item_factors -f npy -o f.npy m.rec
+    rec-cat -t item -f npy r.rec >i.npy
+    rec-cat -t users.bytes -f npy r.rec >u.npy
+    rec-cat -t item_factors --no-header m.rec >f.csv
+    "$PYTHON" -c '
+import numpy as np
+f, i = np.load("f.npy"), np.load("i.npy")
+assert f.shape == (2, 4) and f.dtype == np.float32
+assert i.dtype == np.int32 and list(i) == [0, 1, 0]
+assert np.load("u.npy").tobytes() == b"12"
+assert (np.loadtxt("f.csv", delimiter=",", dtype=np.float32) == f).all()'
+}
+
+@test "a model as CSV" {
+    rec-train -q --model ials --factors 3 r.rec >m.rec
+    run -0 rec-cat m.rec
+    [ "${lines[0]}" = "table,id,popularity,bias,f0,f1,f2" ]
+    [ "${#lines[@]}" -eq 5 ]
+    [[ ${lines[1]} =~ ^user,1,,,[-0-9.e]+,[-0-9.e]+,[-0-9.e]+$ ]]
+    [[ ${lines[3]} =~ ^item,10,2,,[-0-9.e]+,[-0-9.e]+,[-0-9.e]+$ ]]
+    rec-train -q --model bias r.rec | rec-cat >bias.csv
+    grep -qx 'table,id,popularity,bias' bias.csv
+    run -1 --separate-stderr rec-cat -f mtx m.rec
+    [ "$stderr" = "rec-cat: m.rec: a model has no form as mtx" ]
+}
+
+@test "damage is found before a line is written" {
+    printf x | dd of=r.rec bs=1 seek="$(($(stat -c %s r.rec) - 1))" conv=notrunc status=none
+    refuses 1 '^rec-cat: r.rec: damaged: the checksum of its data is' rec-cat r.rec
+    head -c 100 r.rec >cut.rec
+    refuses 1 '^rec-cat: cut.rec: truncated at byte 100' rec-cat cut.rec
+}
+
+@test "-o keeps the old file when the input is bad, and leaves no litter" {
+    echo old >out.csv
+    head -c 100 r.rec >cut.rec
+    run -1 rec-cat -o out.csv cut.rec
+    [ "$(cat out.csv)" = old ]
+    printf 'userId,movieId,rating\n1,1,3\n1,2,3.5\n' | rec-ingest -q >half.rec
+    run -1 rec-cat -f trec -o out.csv half.rec
+    [ "$(cat out.csv)" = old ]
+    [ -z "$(find . -name '*.rec-tmp')" ]
+    rec-cat -o out.csv r.rec
+    cmp out.csv <(rec-cat r.rec)
+}
+
+@test "a full or closed standard output is an error, a closed pipe is quiet" {
+    run -1 bash -c "rec-cat r.rec >/dev/full"
+    [ "$output" = "rec-cat: standard output: no space left on device" ]
+    run -1 bash -c "rec-cat r.rec >&-"
+    [ "$output" = "rec-cat: standard output: bad file descriptor" ]
+    rec-synth -q --format rec -o big.rec
+    run -0 --separate-stderr bash -c "rec-cat big.rec | head -n 1"
+    [ "$output" = userId,itemId,rating,timestamp ]
+    [ -z "$stderr" ]
+}
