@@ -12,17 +12,29 @@
 
 enum { LOOK_LINES = 100, LIST_RECORD_MAX = 64 << 20 };
 
-static const char *const roles[REC_DETECT_COLUMNS] = {"user", "item", "rating", "time"};
+#define ITEMS "movieid", "itemid", "item", "movie", "filmid", "film", "iid", "productid", "product", "asin", "parentasin", "bookid", "book", "isbn", \
+              "songid", "trackid", "artistid", "businessid", "gameid", "game"
 
-/* Letters and digits only, in lower case; the first that a header has wins. */
-static const char *const synonyms[REC_DETECT_COLUMNS][24] = {
+/* What is looked for: names of columns, the first two of which there must be, and what headers call them: letters and digits only, in
+ * lower case; the first that a header has wins. */
+struct kind {
+    const char *what, *roles[REC_DETECT_COLUMNS], *synonyms[REC_DETECT_COLUMNS][24];
+};
+
+static const struct kind ratings = {"ratings", {"user", "item", "rating", "time"}, {
     {"userid", "user", "uid", "userno", "customerid", "customer", "reviewerid", "memberid", "member", "accountid", "account",
      "visitorid", "sessionid", "u"},
-    {"movieid", "itemid", "item", "movie", "filmid", "film", "iid", "productid", "product", "asin", "parentasin", "bookid", "book", "isbn",
-     "songid", "trackid", "artistid", "businessid", "gameid", "game", "i"},
+    {ITEMS, "i"},
     {"rating", "ratings", "score", "stars", "star", "value", "overall", "preference", "bookrating", "starrating", "userrating"},
     {"timestamp", "time", "unixtime", "unixreviewtime", "ts", "datetime", "date", "ratedat", "createdat", "created"},
-};
+}};
+
+static const struct kind movies = {"items", {"item", "title", "genres", "year"}, {
+    {ITEMS, "id"},
+    {"title", "movietitle", "name", "booktitle", "filmtitle", "itemtitle", "itemname"},
+    {"genres", "genre", "categories", "category"},
+    {"year", "releaseyear", "yearofrelease", "yearofpublication", "publicationyear", "releasedate", "date"},
+}};
 
 struct look {
     struct rec_csv_field *field;   /* of all lines, one after another */
@@ -138,9 +150,9 @@ static void normalize(char out[32], const struct rec_csv_field *f)
 }
 
 /* The column that the header calls by a synonym of the role; -1: none, -2: the same name twice. */
-static int find_synonym(const struct look *look, int role)
+static int find_synonym(const struct kind *kind, const struct look *look, int role)
 {
-    for (const char *const *s = synonyms[role]; *s; s++) {
+    for (const char *const *s = kind->synonyms[role]; *s; s++) {
         int found = -1;
         for (size_t i = 0; i < look->n[0]; i++) {
             char name[32];
@@ -164,13 +176,13 @@ static bool is_number(const struct rec_csv_field *f)
     return rec_num_double(&value, f->text, f->len) == 0;
 }
 
-/* A line that names both a user and an item. */
-static bool is_header(const struct look *look)
+/* A line that names both columns there must be. */
+static bool is_header(const struct kind *kind, const struct look *look)
 {
     for (size_t i = 0; i < look->n[0]; i++)
         if (is_number(&look->field[i]))
             return false;
-    return find_synonym(look, REC_DETECT_USER) != -1 && find_synonym(look, REC_DETECT_ITEM) != -1;
+    return find_synonym(kind, look, 0) != -1 && find_synonym(kind, look, 1) != -1;
 }
 
 /* ---- columns ---- */
@@ -188,46 +200,49 @@ static int find_column(const struct rec_detect *d, const struct look *look, cons
     return -1;
 }
 
-static int role_of(const char *text, size_t len)
+static int role_of(const struct kind *kind, const char *text, size_t len)
 {
     for (int i = 0; i < REC_DETECT_COLUMNS; i++)
-        if (strlen(roles[i]) == len && !memcmp(roles[i], text, len))
+        if (strlen(kind->roles[i]) == len && !memcmp(kind->roles[i], text, len))
             return i;
     return -1;
 }
 
 /* "user=uid,item=3": all others are none. */
-static int wish_columns(struct rec_detect *d, const char *wish, const struct look *look, const char *name, struct rec_err *err)
+static int wish_columns(struct rec_detect *d, const struct kind *kind, const char *wish, const struct look *look, const char *name,
+                        struct rec_err *err)
 {
     for (const char *p = wish; *p;) {
         size_t part = strcspn(p, ","), key = strcspn(p, "=,");
-        int role = role_of(p, key), column;
+        int role = role_of(kind, p, key), column;
         if (role < 0 || key >= part)
-            return rec_err_set(err, "--columns: \"%.*s\" is not user=, item=, rating= or time= and a column", (int)part, p);
+            return rec_err_set(err, "--columns: \"%.*s\" is not %s=, %s=, %s= or %s= and a column", (int)part, p, kind->roles[0],
+                               kind->roles[1], kind->roles[2], kind->roles[3]);
         if (d->column[role] >= 0)
-            return rec_err_set(err, "--columns: %s= is there twice", roles[role]);
+            return rec_err_set(err, "--columns: %s= is there twice", kind->roles[role]);
         column = find_column(d, look, p + key + 1, part - key - 1);
         if (column < 0)
-            return rec_err_set(err, "%s: has no column \"%.*s\" for %s=", name, (int)(part - key - 1), p + key + 1, roles[role]);
+            return rec_err_set(err, "%s: has no column \"%.*s\" for %s=", name, (int)(part - key - 1), p + key + 1, kind->roles[role]);
         d->column[role] = column;
         p += part + (p[part] == ',');
     }
     return 0;
 }
 
-static int header_columns(struct rec_detect *d, const struct look *look, const char *name, struct rec_err *err)
+static int header_columns(struct rec_detect *d, const struct kind *kind, const struct look *look, const char *name, struct rec_err *err)
 {
     for (int role = 0; role < REC_DETECT_COLUMNS; role++) {
-        d->column[role] = find_synonym(look, role);
+        d->column[role] = find_synonym(kind, look, role);
         if (d->column[role] == -2)
-            return rec_err_set(err, "%s: two columns could be the %s; say which with --columns", name, roles[role]);
+            return rec_err_set(err, "%s: two columns could be the %s; say which with --columns", name, kind->roles[role]);
     }
     return 0;
 }
 
-/* Without names: by place, and a third column of large whole numbers is times. */
-static void placed_columns(struct rec_detect *d, const struct look *look)
+/* Without names: by place, and a third column of large whole numbers is times, not ratings; one of numbers years, not genres. */
+static void placed_columns(struct rec_detect *d, const struct kind *kind, const struct look *look)
 {
+    int64_t least = kind == &ratings ? 100000000 : 1000;
     size_t at = 0;
     bool times = look->n[0] == 3;
 
@@ -237,18 +252,18 @@ static void placed_columns(struct rec_detect *d, const struct look *look)
         int64_t number = 0;
         if (row == 0 && d->header)
             continue;
-        times = rec_num_int64(&number, look->field[at + 2].text, look->field[at + 2].len) == 0 && number >= 100000000;
+        times = rec_num_int64(&number, look->field[at + 2].text, look->field[at + 2].len) == 0 && number >= least;
     }
     if (times) {
-        d->column[REC_DETECT_TIME] = 2;
-        d->column[REC_DETECT_RATING] = -1;
+        d->column[3] = 2;
+        d->column[2] = -1;
     }
 }
 
-static int find_columns(struct rec_detect *d, const struct rec_detect_wish *wish, const struct look *look, const char *name,
-                        struct rec_err *err)
+static int find_columns(struct rec_detect *d, const struct kind *kind, const struct rec_detect_wish *wish, const struct look *look,
+                        const char *name, struct rec_err *err)
 {
-    d->header = wish->header == 1 || (wish->header < 0 && is_header(look));
+    d->header = wish->header == 1 || (wish->header < 0 && is_header(kind, look));
     /* Names asked for are in the header, if there is one. */
     if (wish->header < 0 && wish->columns && !d->header) {
         d->header = true;
@@ -256,24 +271,26 @@ static int find_columns(struct rec_detect *d, const struct rec_detect_wish *wish
             d->header &= !is_number(&look->field[i]) && look->field[i].len > 0;
     }
     if (wish->columns)
-        return wish_columns(d, wish->columns, look, name, err);
-    if (d->header && (find_synonym(look, REC_DETECT_USER) >= 0 || find_synonym(look, REC_DETECT_ITEM) >= 0))
-        return header_columns(d, look, name, err);
+        return wish_columns(d, kind, wish->columns, look, name, err);
+    if (d->header && (find_synonym(kind, look, 0) >= 0 || find_synonym(kind, look, 1) >= 0))
+        return header_columns(d, kind, look, name, err);
     if (look->n[0] > 4)
-        return rec_err_set(err, "%s: %zu columns and no header that names user and item; use --columns user=...,item=...,rating=...,time=...",
-                           name, look->n[0]);
+        return rec_err_set(err, "%s: %zu columns and no header that names %s and %s; use --columns %s=...,%s=...,%s=...,%s=...", name,
+                           look->n[0], kind->roles[0], kind->roles[1], kind->roles[0], kind->roles[1], kind->roles[2],
+                           kind->roles[3]);
     /* Names over numbers, but none that says who rated what. */
     if (wish->header < 0 && look->rows > 1 && look->n[0] > 2 && look->n[1] > 2 && !is_number(&look->field[2]) &&
         is_number(&look->field[look->n[0] + 2]))
-        return rec_err_set(err, "%s: the first line seems to be a header, but names no user and item; use --columns", name);
-    placed_columns(d, look);
+        return rec_err_set(err, "%s: the first line seems to be a header, but names no %s and %s; use --columns", name,
+                           kind->roles[0], kind->roles[1]);
+    placed_columns(d, kind, look);
     return 0;
 }
 
 /* ---- the layout ---- */
 
-static int find_delimiter(struct rec_detect *d, struct look *look, const char *name, const char *text, size_t len, bool whole,
-                          struct rec_buf *copy, struct rec_err *err)
+static int find_delimiter(struct rec_detect *d, const struct kind *kind, struct look *look, const char *name, const char *text, size_t len,
+                          bool whole, struct rec_buf *copy, struct rec_err *err)
 {
     static const char *const candidates[] = {"::", "\t", ",", ";", "|", " "};
     size_t longest = 0;
@@ -288,7 +305,7 @@ static int find_delimiter(struct rec_detect *d, struct look *look, const char *n
     /* Blanks, the last one tried, do not cut evenly: lists, unless nearly every line has the other delimiter in it. */
     for (size_t i = 0; i < look->rows; i++)
         longest = look->n[i] > longest ? look->n[i] : longest;
-    if (longest >= 2 && !memchr(text, ',', len) && !memchr(text, ';', len) && !memchr(text, '\t', len)) {
+    if (kind == &ratings && longest >= 2 && !memchr(text, ',', len) && !memchr(text, ';', len) && !memchr(text, '\t', len)) {
         d->layout = REC_DETECT_LISTS;
         return 0;
     }
@@ -301,50 +318,72 @@ static int find_delimiter(struct rec_detect *d, struct look *look, const char *n
             return 0;
     }
     if (look->rows == 0)
-        return rec_err_set(err, "%s: holds no ratings", name);
-    return rec_err_set(err, "%s: found no delimiter that cuts lines into user, item and so on; use --delimiter", name);
+        return rec_err_set(err, "%s: holds no %s", name, kind->what);
+    return rec_err_set(err, "%s: found no delimiter that cuts lines into %s, %s and so on; use --delimiter", name, kind->roles[0],
+                       kind->roles[1]);
 }
 
-static int detect_table(struct rec_detect *d, const struct rec_detect_wish *wish, struct look *look, const char *name, struct rec_err *err)
+static int detect_table(struct rec_detect *d, const struct kind *kind, const struct rec_detect_wish *wish, struct look *look,
+                        const char *name, struct rec_err *err)
 {
     d->n_fields = look->n[0];
     if (d->n_fields < 2 && look->rows)
         return rec_err_set(err, "%s: the first line has one field only; is the delimiter right?", name);
-    if (find_columns(d, wish, look, name, err) < 0)
+    if (find_columns(d, kind, wish, look, name, err) < 0)
         return -1;
-    for (int i = REC_DETECT_USER; i <= REC_DETECT_ITEM; i++)
+    for (int i = 0; i < 2; i++)
         if (d->column[i] < 0)
-            return rec_err_set(err, "%s: found no column for the %s; use --columns user=...,item=...", name, roles[i]);
+            return rec_err_set(err, "%s: found no column for the %s; use --columns %s=...,%s=...", name, kind->roles[i], kind->roles[0],
+                               kind->roles[1]);
     for (int i = 0; i < REC_DETECT_COLUMNS; i++) {
         const struct rec_csv_field *f = d->column[i] >= 0 ? &look->field[d->column[i]] : NULL;
         snprintf(d->name[i], sizeof d->name[i], "%.*s", f && d->header ? (int)(f->len < 31 ? f->len : 31) : 6,
-                 f && d->header ? f->text : roles[i]);
+                 f && d->header ? f->text : kind->roles[i]);
     }
     return 0;
 }
 
-static void describe(struct rec_detect *d)
+static void describe(struct rec_detect *d, const struct kind *kind)
 {
     struct rec_buf out = {0};
 
     if (d->layout == REC_DETECT_LISTS) {
         rec_buf_adds(&out, "lines `user item item ...`");
+    } else if (d->layout == REC_DETECT_UITEM) {
+        rec_buf_adds(&out, "u.item of MovieLens 100K");
     } else {
         rec_buf_addf(&out, "%s, %s,", delimiter_name(&d->dialect), d->header ? "header" : "no header");
         for (int i = 0; i < REC_DETECT_COLUMNS; i++)
             if (d->column[i] >= 0 && d->header)
-                rec_buf_addf(&out, " %s=%s", roles[i], d->name[i]);
+                rec_buf_addf(&out, " %s=%s", kind->roles[i], d->name[i]);
             else if (d->column[i] >= 0)
-                rec_buf_addf(&out, " %s=%d", roles[i], d->column[i] + 1);
+                rec_buf_addf(&out, " %s=%d", kind->roles[i], d->column[i] + 1);
     }
-    if (d->column[REC_DETECT_RATING] < 0)
+    if (kind == &ratings && d->column[REC_DETECT_RATING] < 0)
         rec_buf_adds(&out, " (no rating: implicit)");
     snprintf(d->text, sizeof d->text, "%s", out.data ? out.data : "");
     rec_buf_clear(&out);
 }
 
-int rec_detect_ratings(struct rec_detect *d, const struct rec_detect_wish *wish, const char *name, const char *text, size_t len,
-                       bool whole, struct rec_err *err)
+/* 24 fields, 19 of them flags. Quotes mean nothing there, and the columns are known. */
+static bool take_uitem(struct rec_detect *d, const struct rec_detect_wish *wish, const struct look *look)
+{
+    if (strcmp(d->dialect.delimiter, "|") || look->n[0] != 24 || wish->columns)
+        return false;
+    for (size_t i = 5; i < 24; i++)
+        if (look->field[i].len != 1 || (look->field[i].text[0] != '0' && look->field[i].text[0] != '1'))
+            return false;
+    d->layout = REC_DETECT_UITEM;
+    d->dialect.quotes = false;
+    d->n_fields = 24;
+    d->column[REC_DETECT_MOVIE] = 0;
+    d->column[REC_DETECT_TITLE] = 1;
+    d->column[REC_DETECT_YEAR] = 2;
+    return true;
+}
+
+static int detect(struct rec_detect *d, const struct kind *kind, const struct rec_detect_wish *wish, const char *name, const char *text,
+                  size_t len, bool whole, struct rec_err *err)
 {
     struct look look = {0};
     struct rec_buf copy = {0};
@@ -357,24 +396,39 @@ int rec_detect_ratings(struct rec_detect *d, const struct rec_detect_wish *wish,
         goto out;
     if (wish->delimiter || wish->layout == REC_DETECT_LISTS
             ? look_at(&look, &d->dialect, name, text, len, whole, &copy, err) < 0
-            : find_delimiter(d, &look, name, text, len, whole, &copy, err) < 0)
+            : find_delimiter(d, kind, &look, name, text, len, whole, &copy, err) < 0)
         goto out;
     if (look.rows == 0) {
-        rec_err_set(err, "%s: holds no ratings", name);
+        rec_err_set(err, "%s: holds no %s", name, kind->what);
         goto out;
     }
     /* Blanks between two words a line are lists as well as a table; between five or more, no table of ours. */
     if (d->layout == REC_DETECT_ANY)
-        d->layout = d->dialect.delimiter_len == 0 && !wish->columns && look.n[0] > 4 ? REC_DETECT_LISTS : REC_DETECT_TABLE;
+        d->layout = kind == &ratings && d->dialect.delimiter_len == 0 && !wish->columns && look.n[0] > 4 ? REC_DETECT_LISTS : REC_DETECT_TABLE;
     if (d->layout == REC_DETECT_LISTS)
         d->header = wish->header == 1;
-    else if (detect_table(d, wish, &look, name, err) < 0)
+    else if (!(kind == &movies && take_uitem(d, wish, &look)) && detect_table(d, kind, wish, &look, name, err) < 0)
         goto out;
     d->dialect.libcsv = wish->libcsv;
-    describe(d);
+    for (int i = 0; i < REC_DETECT_COLUMNS; i++)
+        if (!d->name[i][0])
+            snprintf(d->name[i], sizeof d->name[i], "%s", kind->roles[i]);
+    describe(d, kind);
     status = 0;
 out:
     rec_buf_clear(&copy);
     free(look.field);
     return status;
+}
+
+int rec_detect_ratings(struct rec_detect *d, const struct rec_detect_wish *wish, const char *name, const char *text, size_t len,
+                       bool whole, struct rec_err *err)
+{
+    return detect(d, &ratings, wish, name, text, len, whole, err);
+}
+
+int rec_detect_movies(struct rec_detect *d, const struct rec_detect_wish *wish, const char *name, const char *text, size_t len,
+                      bool whole, struct rec_err *err)
+{
+    return detect(d, &movies, wish, name, text, len, whole, err);
 }

@@ -263,7 +263,10 @@ int rec_synth_movies(const struct rec_synth_options *o, struct rec_out *out, str
 /* ---- detect: how a text file of ratings is laid out ---------------------------------------------- */
 
 enum rec_detect_column { REC_DETECT_USER, REC_DETECT_ITEM, REC_DETECT_RATING, REC_DETECT_TIME, REC_DETECT_COLUMNS };
-enum rec_detect_layout { REC_DETECT_ANY, REC_DETECT_TABLE, REC_DETECT_LISTS /**< lines `user item item ...` */ };
+/** Of a catalogue, the same four places. */
+enum { REC_DETECT_MOVIE, REC_DETECT_TITLE, REC_DETECT_GENRES, REC_DETECT_YEAR };
+enum rec_detect_layout { REC_DETECT_ANY, REC_DETECT_TABLE, REC_DETECT_LISTS, /**< lines `user item item ...` */
+                         REC_DETECT_UITEM /**< u.item of MovieLens 100K: 24 fields, 19 of them flags of genres */ };
 
 /** What the caller knows already. All zero (header: -1): find out everything. */
 struct rec_detect_wish {
@@ -287,6 +290,10 @@ struct rec_detect {
 /** Looks at the first lines: text[0 .. len) of the file `name`, which goes on behind it unless `whole`. */
 int rec_detect_ratings(struct rec_detect *out, const struct rec_detect_wish *wish, const char *name, const char *text, size_t len,
                        bool whole, struct rec_err *err);
+
+/** As rec_detect_ratings for a catalogue: columns item=, title=, genres=, year=. */
+int rec_detect_movies(struct rec_detect *out, const struct rec_detect_wish *wish, const char *name, const char *text, size_t len,
+                      bool whole, struct rec_err *err);
 
 /* ---- ingest: text files to ratings ---------------------------------------------------------------
  *
@@ -328,5 +335,40 @@ struct rec_ingest_report {
 /** Reads it all, and takes `in`. Messages about rows are `name:line:column: cause`. history is "". */
 int rec_ingest(struct rec_ratings *out, struct rec_gzip *in, const struct rec_ingest_options *options,
                struct rec_ingest_report *report, struct rec_err *err);
+
+/* ---- catalogue: titles, years and genres of items ------------------------------------------------ */
+
+/** Items in the byte order of their ids. Arrays are borrowed from `file` or owned, by how it was made. */
+struct rec_catalogue {
+    size_t n;
+    struct rec_ids items;
+    const char *title;             /**< all titles, one after another: UTF-8 without control characters */
+    const int64_t *title_offset;   /**< [n + 1] */
+    const int32_t *year;           /**< [n]; 0: unknown */
+    struct rec_ids genres;
+    const int64_t *genre_ptr;      /**< [n + 1] */
+    const int32_t *genre;          /**< of item i: genre[genre_ptr[i] .. genre_ptr[i+1]), ascending */
+    char *history;                 /**< never NULL once read or built */
+    uint32_t digest;
+    struct rec_safetensors file;
+    void *owned[5];
+};
+
+/** The title of item i and its length; "" when it has none. */
+const char *rec_catalogue_title(const struct rec_catalogue *c, size_t i, size_t *len);
+/** Reads and checks a rec.catalogue/1 file; path as for rec_in_open. */
+int rec_catalogue_read(struct rec_catalogue *c, const char *path, struct rec_err *err);
+/** As rec_catalogue_read, from a file that is already open, which it takes. */
+int rec_catalogue_load(struct rec_catalogue *c, struct rec_safetensors *file, struct rec_err *err);
+/** Writes it with this history (NULL: none). */
+int rec_catalogue_write(const struct rec_catalogue *c, const char *history, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
+void rec_catalogue_clear(struct rec_catalogue *c);
+
+/** Reads text, and takes `in`: a row an item, with id, title, genres with '|' between them, and a year, which else is taken from a title
+ *  that ends in "(1995)". u.item is known by its layout, and is latin-1. The same options as for ratings, besides:
+ *  @param encoding  "utf-8", "latin-1", or "auto": latin-1 for u.item alone
+ *  @param between   what separates genres; "|" */
+int rec_catalogue_csv(struct rec_catalogue *out, struct rec_gzip *in, const struct rec_ingest_options *options, const char *encoding,
+                      const char *between, struct rec_ingest_report *report, struct rec_err *err);
 
 #endif
