@@ -106,6 +106,14 @@ $(B)/bin/$(1): $(B)/obj/cmd/$(1).o $(B)/obj/cmd/tool.o $(call archives,$(USES.$(
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool,$(t))))
 
+# What `rec` says of each tool is the line that its page begins with.
+$(B)/summaries.h: $(wildcard man/rec-*.1)
+	@mkdir -p $(@D)
+	@awk '/^\.Nm rec-/ && FILENAME != last { name = $$2; last = FILENAME } \
+	    /^\.Nd / { sub(/^\.Nd /, ""); gsub(/["\\]/, "\\\\&"); printf "{\"%s\", \"%s\"},\n", name, $$0 }' $^ </dev/null >$@
+$(B)/obj/cmd/rec.o: CPPFLAGS_EXTRA := -I$(B)
+$(B)/obj/cmd/rec.o: $(B)/summaries.h
+
 # -- tests ---------------------------------------------------------------------------------------
 # tests/unit/<room>/test_<file>.c links everything: a test may look anywhere.
 
