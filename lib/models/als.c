@@ -19,13 +19,13 @@
 #include <math.h>
 
 static const struct rec_param params[] = {
-    {.name = "factors", .def = 32, .min = 1, .max = 2047, .integer = true,
+    {.name = "factors", .def = 64, .min = 1, .max = 2047, .integer = true,
      .help = "numbers that describe a user and an item; more find finer taste, cost time and memory"},
-    {.name = "passes", .def = 15, .min = 1, .max = 10000, .integer = true, .help = "alternations of users and items"},
-    {.name = "regularization", .def = 0.1, .min = 0, .max = 1e6,
+    {.name = "passes", .def = 10, .min = 1, .max = 10000, .integer = true, .help = "alternations of users and items"},
+    {.name = "regularization", .def = 2.8, .min = 0, .max = 1e6,
      .help = "draws factors to zero; more for sparse data and many factors"},
-    {.name = "regularization-biases", .def = 0.05, .min = 0, .max = 1e6, .help = "draws biases to zero"},
-    {.name = "exponent", .def = 1, .min = 0, .max = 2,
+    {.name = "regularization-biases", .def = 1.2, .min = 0, .max = 1e6, .help = "draws biases to zero"},
+    {.name = "exponent", .def = 0.3, .min = 0, .max = 2,
      .help = "regularization grows with this power of the number of ratings in a row; 0: the same for all"},
     {.name = "deviation", .def = 0.1, .min = 1e-6, .max = 100, .help = "standard deviation of a random first score, before training"},
     {.name = NULL},

@@ -28,13 +28,13 @@ static const struct rec_param params[] = {
     {.name = "factors", .def = 64, .min = 1, .max = 2048, .integer = true,
      .help = "numbers that describe a user and an item; more find finer taste, cost time and memory"},
     {.name = "passes", .def = 16, .min = 1, .max = 10000, .integer = true, .help = "alternations of users and items"},
-    {.name = "regularization", .def = 0.01, .min = 0, .max = 1e6,
+    {.name = "regularization", .def = 0.25, .min = 0, .max = 1e6,
      .help = "draws factors to zero; more for sparse data and many factors"},
-    {.name = "exponent", .def = 1, .min = 0, .max = 2,
+    {.name = "exponent", .def = 0.5, .min = 0, .max = 2,
      .help = "regularization grows with this power of how much is known of a row; 0: the same for all"},
     {.name = "alpha", .def = 1, .min = 1e-6, .max = 1e6, .help = "weight of an observed pair"},
-    {.name = "unobserved", .def = 0.1, .min = 1e-9, .max = 1e6,
-     .help = "weight of every pair's pull to zero; less favours the popular, more the particular"},
+    {.name = "unobserved", .def = 0, .min = 0, .max = 1e6,
+     .help = "weight of every pair's pull to zero; 0: 0.3 alpha times the root of the share of pairs that are observed"},
     {.name = "weights", .def = 0, .min = 0, .max = 1, .choices = "equal|values",
      .help = "observed pairs weigh alpha each, or alpha times their value"},
     {.name = "solver", .def = CG, .min = 0, .max = 2, .choices = "cg|cholesky|subspace",
@@ -304,13 +304,29 @@ static int set_up(struct ials *s, struct rec_model *model, const struct rec_trai
     return 0;
 }
 
-static int train(struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
+/* The parameters as given, but for `unobserved`. Sparser data want a smaller weight, though more of it in all. */
+static void resolve(double *param, const struct rec_train_job *job)
 {
+    const struct rec_ratings *r = job->ratings;
+    double share = (double)r->nnz / ((double)r->n_users * (double)r->n_items);
+
+    for (size_t i = 0; params[i].name; i++) {
+        param[i] = job->param[i];
+        if (!strcmp(params[i].name, "unobserved") && param[i] == 0)
+            param[i] = 0.3 * rec_models_param(&rec_ials_type, job, "alpha") * sqrt(share);
+    }
+}
+
+static int train(struct rec_model *model, const struct rec_train_job *given, struct rec_err *err)
+{
+    double param[REC_PARAM_MAX], loss;
+    struct rec_train_job own = *given, *job = &own;
     struct ials s = {0};
     size_t passes = (size_t)rec_models_param(&rec_ials_type, job, "passes");
-    double loss;
     int rc = -1;
 
+    resolve(param, given);
+    own.param = param;
     if (rec_models_begin(model, &rec_ials_type, job, err) < 0 || set_up(&s, model, job, err) < 0)
         goto out;
     for (size_t pass = 1; pass <= passes; pass++) {
