@@ -155,8 +155,15 @@ out:
     return rc;
 }
 
+/* What has no effect on this output. */
+static void not_in_history(struct tool *tool, const char *option)
+{
+    rec_opt_find(tool->opts, option)->flags &= ~(unsigned)REC_OPT_RESULT;
+}
+
 static int ingest(struct tool *tool, const char *path, struct rec_err *err)
 {
+    static const char *const of_ratings[] = {"duplicates", "layout"}, *const of_movies[] = {"encoding", "genre-separator"};
     struct job job = {.tool = tool};
     struct rec_ingest_options o = {
         .wish = {.columns = columns, .delimiter = delimiter, .header = header, .layout = choice("auto|table|lists", layout),
@@ -168,8 +175,12 @@ static int ingest(struct tool *tool, const char *path, struct rec_err *err)
     struct rec_out out = {0};
     int rc = -1;
 
-    if (rec_opt_find(tool->opts, "header")->origin == REC_ORIGIN_DEFAULT)
+    if (rec_opt_find(tool->opts, "header")->origin == REC_ORIGIN_DEFAULT) {
         o.wish.header = -1;
+        not_in_history(tool, "header");
+    }
+    for (size_t i = 0; i < 2; i++)
+        not_in_history(tool, movies ? of_ratings[i] : of_movies[i]);
     if (rec_gzip_open(&in, path, err) < 0)
         goto out;
     job.name = in.name;
