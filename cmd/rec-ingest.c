@@ -179,6 +179,8 @@ static int ingest(struct tool *tool, const char *path, struct rec_err *err)
         o.wish.header = -1;
         not_in_history(tool, "header");
     }
+    if (!movies)
+        not_in_history(tool, "movies");
     for (size_t i = 0; i < 2; i++)
         not_in_history(tool, movies ? of_ratings[i] : of_movies[i]);
     if (rec_gzip_open(&in, path, err) < 0)

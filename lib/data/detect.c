@@ -295,11 +295,12 @@ static int find_delimiter(struct rec_detect *d, const struct kind *kind, struct 
     static const char *const candidates[] = {"::", "\t", ",", ";", "|", " "};
     size_t longest = 0;
 
-    for (size_t i = 0; i < REC_LENGTH(candidates); i++) {
-        set_delimiter(&d->dialect, candidates[i]);
+    /* Names that are known settle it; then evenness alone does. */
+    for (size_t i = 0; i < 2 * REC_LENGTH(candidates); i++) {
+        set_delimiter(&d->dialect, candidates[i % REC_LENGTH(candidates)]);
         if (look_at(look, &d->dialect, name, text, len, whole, copy, err) < 0)
             return -1;
-        if (even(look))
+        if (even(look) && (i >= REC_LENGTH(candidates) || is_header(kind, look)))
             return 0;
     }
     /* Blanks, the last one tried, do not cut evenly: lists, unless nearly every line has the other delimiter in it. */
