@@ -27,6 +27,18 @@ static const struct rec_opt common[] = {
     {0},
 };
 
+/* What a tool holds to its end, whichever way that comes: tool_finish, tool_fail, or wrong usage. */
+static struct {
+    struct rec_opt *opts;
+    struct rec_yaml yaml;
+} held;
+
+static void release(void)
+{
+    free(held.opts);
+    rec_yaml_clear(&held.yaml);
+}
+
 double tool_now(void)
 {
     struct timespec t;
@@ -316,7 +328,10 @@ static int read_settings(struct tool *tool, int argc, char **argv, struct rec_er
 {
     const char *file = config_file(argc, argv);
 
-    if (file && (rec_yaml_read(&tool->yaml, file, err) < 0 || settings_from_file(tool, file, err) < 0))
+    if (file && rec_yaml_read(&held.yaml, file, err) < 0)
+        return -1;
+    tool->yaml = held.yaml;
+    if (file && settings_from_file(tool, file, err) < 0)
         return -1;
     return settings_from_environment(tool, err);
 }
@@ -338,6 +353,8 @@ static void join_options(struct tool *tool)
     if (n)
         memcpy(tool->opts, own, n * sizeof *own);
     memcpy(tool->opts + n, common, sizeof common);
+    held.opts = tool->opts;
+    (void)atexit(release);
 }
 
 /* A tool started without standard streams must not write its messages into a file it opens as descriptor 2. */
@@ -419,9 +436,6 @@ int tool_finish(struct tool *tool, int status)
         clear_bar();
     if (tool->stats)
         print_stats(tool);
-    rec_yaml_clear(&tool->yaml);
-    free(tool->opts);
-    tool->opts = NULL;
     return status;
 }
 

@@ -75,7 +75,7 @@ int tool_fail(const struct tool *tool, const struct rec_err *err);
 int tool_usage(const struct tool *tool, const char *fmt, ...) REC_PRINTF(2, 3);
 /** A remark on standard error, unless -q. */
 void tool_note(const struct tool *tool, const char *fmt, ...) REC_PRINTF(2, 3);
-/** Prints --stats when asked for, frees, and returns `status`. */
+/** Prints --stats when asked for, and returns `status`. */
 int tool_finish(struct tool *tool, int status);
 
 /** Progress of `what`: done of total (0: unknown). A bar with rate and time left, redrawn at most ten times a second, on a terminal;
