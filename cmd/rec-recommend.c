@@ -143,11 +143,10 @@ static int answer_lines(struct work *w, const char *path, struct rec_err *err)
         return -1;
     if (isatty(lines.fd))
         tool_note(w->tool, "user ids, one a line; the end is Ctrl-D");
-    while ((status = rec_block_fill(&w->block, &lines, &w->model.users, err)) > 0)
-        if (answer(w, err) < 0) {
-            status = -1;
-            break;
-        }
+    // The header line goes ahead: a program that waits for it before its first question is not kept waiting.
+    status = rec_lists_flush(&w->lists, err);
+    while (status >= 0 && (status = rec_block_fill(&w->block, &lines, &w->model.users, err)) > 0)
+        status = answer(w, err);
     rec_lines_close(&lines);
     return status;
 }

@@ -49,11 +49,14 @@ static int strict_score(float *out, const struct rec_in *in, const char *start, 
     double value;
 
     *out = 0;
-    if (score.len == 0)
-        return 0;
-    if (rec_num_double(&value, score.at, score.len) < 0)
+    if (rec_num_double(&value, score.at, score.len) < 0) {
+        // A line with too few fields is told so by the caller.
+        const char *rest = *p;
+        if (rec_trec_field(&rest, end).len == 0)
+            return 0;
         return rec_err_set(err, "%s: line %zu: score '%.*s' is no number", in->name, rec_trec_line(in, start),
                            rec_trec_shown(score.len), score.at);
+    }
     *out = (float)value;
     return 0;
 }

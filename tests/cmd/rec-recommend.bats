@@ -1,0 +1,127 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+
+load ../helper
+setup_file() {
+    cd "$BATS_FILE_TMPDIR"
+    rec-synth -q --users 300 --items 200 --ratings 6000 --seed 4 --format rec -o r.rec
+    rec-train -q --model ials -o ials.rec r.rec
+    rec-train -q --model bias -o bias.rec r.rec
+    rec-train -q --model popular -o popular.rec r.rec
+    rec-cat r.rec | awk -F, 'NR > 1 { print $1 "," $2 }' >seen
+}
+setup() {
+    rec_setup
+    cp "$BATS_FILE_TMPDIR"/* .
+}
+
+@test "k rows a user, ranks from 1, scores descending, nothing seen" {
+    for m in ials bias popular; do
+        printf '7\n3\n250\n' | rec-recommend -k 12 $m.rec >out
+        [ "$(head -1 out)" = "user,item,score,rank" ]
+        [ "$(sed 1d out | cut -d, -f1 | uniq | tr '\n' ' ')" = "7 3 250 " ]
+        awk -F, 'NR > 1 { if ($4 != (NR - 2) % 12 + 1 || ($4 > 1 && $3 > last)) exit 1; last = $3 } END { exit NR != 37 }' out
+        [ -z "$(sed 1d out | cut -d, -f1,2 | sort | comm -12 - <(sort seen))" ]
+    done
+}
+
+@test "a list does not depend on the other users, their order, or threads" {
+    rec-recommend --all --threads 1 ials.rec >all
+    rec-recommend --all --threads 3 ials.rec | cmp - all
+    [ "$(sed 1d all | cut -d, -f1 | uniq | wc -l)" -eq 300 ]
+    for u in 1 77 300; do
+        rec-recommend --user $u ials.rec | sed 1d | cmp - <(grep "^$u," all)
+    done
+    seq 300 -1 1 | rec-recommend ials.rec | sort | cmp - <(sort all)
+}
+
+@test "blank lines and CR LF do no harm; the last line needs no end" {
+    printf '7\r\n\r\n\n3' | rec-recommend ials.rec >a
+    rec-recommend -u 7 -u 3 ials.rec | cmp - a
+    printf '7\n3\n' >users
+    rec-recommend ials.rec users | cmp - a
+    rec-recommend - users <ials.rec | cmp - a
+    : | rec-recommend ials.rec >out
+    [ "$(cat out)" = "user,item,score,rank" ]
+}
+
+@test "unknown users are offered what is popular, with a note and exit 0" {
+    printf 'nobody\n7\nnot there\n' | rec-recommend -k 3 ials.rec >out 2>err
+    [ "$(cat err)" = "rec-recommend: of 2 users nothing is known (first: 'nobody'); offered the most popular items" ]
+    rec-cat r.rec | awk -F, 'NR > 1 { n[$2]++ } END { for (i in n) print n[i] }' | sort -rn | head -3 >popular
+    cmp popular <(grep ^nobody, out | cut -d, -f3)
+    [ "$(grep -c '^not there,' out)" -eq 3 ]
+    printf 'nobody\n' | rec-recommend -q ials.rec 2>err >out
+    [ ! -s err ]
+}
+
+@test "more items than there are: all that were not seen, or all" {
+    rec-recommend -u 7 -k 1000 --include-seen ials.rec >out
+    sed 1d out | cut -d, -f2 | sort >items
+    [ "$(uniq items | wc -l)" -eq "$(wc -l <items)" ]
+    [ "$(cut -d, -f2 seen | sort -u | comm -23 - items | wc -l)" -eq 0 ]
+    rec-recommend -u 7 -k 1000 ials.rec >out
+    [ "$(sed 1d out | wc -l)" -eq $(($(wc -l <items) - $(grep -c ^7, seen))) ]
+}
+
+@test "answers come as users come" {
+    mkfifo to from
+    rec-recommend -k 1 ials.rec <to >from &
+    exec 8>to 9<from
+    read -t 10 -r line <&9
+    [ "$line" = "user,item,score,rank" ] || { read -t 10 -r line <&9; false; }
+    echo 7 >&8
+    read -t 10 -r line <&9
+    [[ $line == 7,* ]]
+    echo 3 >&8
+    read -t 10 -r line <&9
+    [[ $line == 3,* ]]
+    exec 8>&-
+    wait $!
+}
+
+@test "jsonl, trec and table say the same as csv" {
+    rec-recommend -k 2 -u 7 ials.rec >csv
+    rec-recommend -k 2 -u 7 -f jsonl ials.rec | python3 -c '
+import json, sys
+print("user,item,score,rank")
+for l in sys.stdin:
+    r = json.loads(l)
+    print(r["user"], r["item"], "%r" % r["score"], r["rank"], sep=",")' >json
+    cut -d, -f1,2,4 csv >a
+    cut -d, -f1,2,4 json | cmp - a
+    rec-recommend -k 2 -u 7 -f trec ials.rec >trec
+    cmp <(awk '{ print $1 "," $3 "," $5 "," $4 }' trec) <(sed 1d csv)
+    [ "$(awk '{ print $2, $6 }' trec | sort -u)" = "Q0 ials" ]
+    rec-recommend -k 2 -u 7 -f table ials.rec | grep -q '^user 7$'
+}
+
+@test "ids that need quotes" {
+    printf 'user,item,rating\n"a, ""b""",x,5\n"a, ""b""",y,4\nc,x,3\nc,"z z",3\n' | rec-ingest -q | rec-train -q --model popular -o q.rec
+    printf 'a, "b"\n' | rec-recommend q.rec >out
+    [ "$(sed -n 2p out)" = '"a, ""b""",z z,1,1' ]
+    refuses 1 "id 'a, \"b\"': a TREC run has no room for blanks" rec-recommend -f trec --all q.rec
+}
+
+@test "wrong usage and bad files" {
+    refuses 2 'operand|MODEL' rec-recommend
+    refuses 2 'exclude each other' rec-recommend --all -u 7 ials.rec
+    refuses 2 'cannot both be standard input' rec-recommend - <ials.rec
+    refuses 2 '-k: 0 is out of range' rec-recommend -k 0 ials.rec
+    refuses 1 'none.rec: no such file' rec-recommend --all none.rec
+    refuses 1 'none.txt: no such file' rec-recommend ials.rec none.txt
+    refuses 1 'r.rec: .*rec.ratings' rec-recommend --all r.rec
+    head -c 5000 ials.rec >cut.rec
+    refuses 1 '^rec-recommend: cut.rec: ' rec-recommend --all cut.rec
+    refuses 1 'standard output: no space left' bash -c 'rec-recommend --all ials.rec >/dev/full'
+    refuses 1 'standard output: bad file' bash -c 'rec-recommend --all ials.rec >&-'
+    head -c 2000000 /dev/zero | tr '\0' x >long
+    refuses 1 'line 1: longer than' bash -c 'rec-recommend -o out.csv ials.rec long'
+    [ ! -e out.csv ]
+}
+
+@test "-o writes all or nothing, and --stats counts users" {
+    rec-recommend --all --stats -o out.csv ials.rec 2>err
+    grep -q '300 users' err
+    rec-recommend --all ials.rec | cmp - out.csv
+}
