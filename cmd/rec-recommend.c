@@ -14,15 +14,18 @@
 #define BLOCK_HITS ((size_t)4 << 20)
 
 static int64_t k = 10, threads;
-static const char *output, *format = "csv";
+static const char *output, *format = "csv", *catalogue, *year;
 static bool all, include_seen;
-static struct rec_opt_list users;
+static struct rec_opt_list users, genres;
 
 static struct rec_opt opts[] = {
     {'k', "top", "K", REC_OPT_INT, &k, .min = 1, .max = 1000000, .help = "items for each user"},
     {'u', "user", "ID", REC_OPT_LIST, &users, .flags = REC_OPT_NO_CONFIG, .help = "this user instead of those on standard input; may be repeated"},
     {0, "all", NULL, REC_OPT_FLAG, &all, .flags = REC_OPT_NO_CONFIG, .help = "every user of the model"},
     {0, "include-seen", NULL, REC_OPT_FLAG, &include_seen, .help = "also items that the user has in training"},
+    {'c', "catalogue", "FILE", REC_OPT_FILE, &catalogue, .help = "add titles, years and genres"},
+    {0, "genre", "NAME", REC_OPT_LIST, &genres, .help = "only items of this genre; may be repeated: of any of them"},
+    {0, "year", "YEAR|FROM..TO", REC_OPT_TEXT, &year, .help = "only items of these years"},
     {'f', "format", "FORMAT", REC_OPT_CHOICE, &format, .choices = "csv|jsonl|trec|table", .help = "form of the output"},
     TOOL_OUTPUT(&output),
     TOOL_THREADS(&threads),
@@ -42,6 +45,7 @@ static const struct tool_about about = {
 struct work {
     struct tool *tool;
     struct rec_model model;
+    struct rec_labels labels;
     struct rec_rank rank;
     struct rec_block block;
     struct rec_topk_hit *hit;
@@ -51,13 +55,29 @@ struct work {
     char first_unknown[64];
 };
 
+/* The catalogue, and which of its items are wanted. */
+static int label(struct work *w, struct rec_err *err)
+{
+    int32_t from = 0, to = 0;
+
+    if (rec_labels_open(&w->labels, catalogue, &w->model.items, err) < 0)
+        return -1;
+    if (w->labels.n_known == 0)
+        tool_note(w->tool, "%s: it has none of the model's items", catalogue);
+    if (!year && genres.n == 0)
+        return 0;
+    if (year && rec_labels_years(&from, &to, year, err) < 0)
+        return -1;
+    return rec_labels_allow(&w->labels, genres.text, genres.n, from, to, err);
+}
+
 /* The model, and room for a block of lists. */
 static int begin(struct work *w, struct rec_out *out, struct rec_err *err)
 {
     static const char *const formats[] = {"csv", "jsonl", "trec", "table"};
 
-    if (rec_model_read(&w->model, tool_operand(w->tool, 0), err) < 0 ||
-        rec_rank_init(&w->rank, &w->model, (size_t)k, NULL, include_seen ? REC_RANK_INCLUDE_SEEN : 0, err) < 0)
+    if (rec_model_read(&w->model, tool_operand(w->tool, 0), err) < 0 || (catalogue && label(w, err) < 0) ||
+        rec_rank_init(&w->rank, &w->model, (size_t)k, w->labels.allowed, include_seen ? REC_RANK_INCLUDE_SEEN : 0, err) < 0)
         return -1;
     size_t users_a_block = w->rank.k > 0 ? BLOCK_HITS / w->rank.k : BLOCK_USERS;
     users_a_block = users_a_block < 1 ? 1 : users_a_block > BLOCK_USERS ? BLOCK_USERS : users_a_block;
@@ -67,7 +87,8 @@ static int begin(struct work *w, struct rec_out *out, struct rec_err *err)
     w->count = rec_malloc(users_a_block, sizeof *w->count, "lists", err);
     if (!w->hit || !w->count)
         return -1;
-    w->lists = (struct rec_lists){.out = out, .query = "user", .answer = "item", .tag = w->model.type, .items = &w->model.items};
+    w->lists = (struct rec_lists){.out = out, .query = "user", .answer = "item", .tag = w->model.type, .items = &w->model.items,
+                                  .labels = catalogue ? &w->labels : NULL};
     while (strcmp(format, formats[w->lists.format]) != 0)
         w->lists.format++;
     return rec_lists_begin(&w->lists, err);
@@ -170,6 +191,7 @@ done:
     rec_lists_clear(&w.lists);
     rec_block_clear(&w.block);
     rec_rank_clear(&w.rank);
+    rec_labels_clear(&w.labels);
     rec_model_clear(&w.model);
     free(w.hit);
     free(w.count);
@@ -188,6 +210,11 @@ int main(int argc, char **argv)
         return tool_usage(&tool, "--all, --user and USERS exclude each other");
     if (strcmp(tool_operand(&tool, 0), "-") == 0 && !all && users.n == 0 && (!ids || strcmp(ids, "-") == 0))
         return tool_usage(&tool, "the model and the users cannot both be standard input");
+    if ((genres.n > 0 || year) && !catalogue)
+        return tool_usage(&tool, "--genre and --year need --catalogue");
+    int32_t from, to;
+    if (year && rec_labels_years(&from, &to, year, &err) < 0)
+        return tool_usage(&tool, "--year: %s", err.text);
     if (work(&tool, &err) < 0)
         return tool_fail(&tool, &err);
     return tool_finish(&tool, TOOL_DONE);

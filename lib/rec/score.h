@@ -7,6 +7,7 @@
  *     predict   one score for a (user, item) pair
  *     rank      the best items for many users, seen ones left out
  *     similar   the items nearest to an item
+ *     labels    what a catalogue says of a model's items: titles, and which are of a genre or year
  *     block     ids that are asked for, a block at a time
  *     lists     ranked lists as CSV, JSON lines, a TREC run or a table
  *
@@ -115,6 +116,25 @@ int rec_similar_items(struct rec_topk_hit *hit, size_t *count, const struct rec_
                       unsigned threads, struct rec_err *err);
 void rec_similar_clear(struct rec_similar *similar);
 
+/* ---- labels: what a catalogue says of a model's items -------------------------------------------- */
+
+struct rec_labels {
+    struct rec_catalogue catalogue;
+    int32_t *entry;          /**< [n_items] of the model: the item's number in the catalogue, or -1 */
+    size_t n_items, n_known;
+    uint8_t *allowed;        /**< [n_items] once _allow was called, else NULL */
+};
+int rec_labels_open(struct rec_labels *labels, const char *path, const struct rec_ids *items, struct rec_err *err);
+/** "1994", "1990..1999", "1990..", "..1999", both ends included. */
+int rec_labels_years(int32_t *from, int32_t *to, const char *text, struct rec_err *err);
+/** Makes `allowed`: items of any of these genres (whatever the case of ASCII letters; none: all), of the years from..to (from 0: all).
+ *  Items that the catalogue does not have, or whose year it does not know when years are asked for, are not allowed. */
+int rec_labels_allow(struct rec_labels *labels, const char *const *genre, size_t n_genres, int32_t from, int32_t to,
+                     struct rec_err *err);
+/** Whether the item's title contains these words, whatever the case of ASCII letters. */
+bool rec_labels_titled(const struct rec_labels *labels, size_t item, const char *words);
+void rec_labels_clear(struct rec_labels *labels);
+
 /* ---- block: ids that are asked for --------------------------------------------------------------- */
 
 struct rec_block {
@@ -140,6 +160,8 @@ void rec_block_clear(struct rec_block *block);
  *     JSONL  {"user":"42","item":"50","score":4.5,"rank":1}, one a row
  *     TREC   42 Q0 50 1 4.5 ials        what trec_eval and `rec-eval --run` read
  *     TABLE  for people
+ *
+ * With labels CSV has the columns title,year,genres (genres with | between them), JSONL the same keys (genres an array).
  */
 enum rec_lists_format { REC_LISTS_CSV, REC_LISTS_JSONL, REC_LISTS_TREC, REC_LISTS_TABLE };
 
@@ -150,6 +172,7 @@ struct rec_lists {
     const char *query, *answer;      /**< names of the first columns: "user", "item" */
     const char *tag;                 /**< the last column of a TREC run */
     const struct rec_ids *items;     /**< ids of the answers */
+    const struct rec_labels *labels; /**< adds title, year and genres; or NULL */
     size_t lists, rows;              /**< written so far */
     struct rec_buf buf;              /**< private */
 };
@@ -157,6 +180,7 @@ struct rec_lists {
 struct rec_lists_one {
     const char *query;
     size_t query_len;
+    const int32_t *query_item;       /**< its number, when what is asked for is an item; or NULL */
     const struct rec_topk_hit *hit;  /**< [n] */
     size_t n;
 };

@@ -9,7 +9,7 @@
 int rec_lists_begin(struct rec_lists *lists, struct rec_err *err)
 {
     if (lists->format == REC_LISTS_CSV)
-        rec_buf_addf(&lists->buf, "%s,%s,score,rank\n", lists->query, lists->answer);
+        rec_buf_addf(&lists->buf, "%s,%s,score,rank%s\n", lists->query, lists->answer, lists->labels ? ",title,year,genres" : "");
     return lists->buf.failed ? rec_err_memory(err, "output") : 0;
 }
 
@@ -27,6 +27,41 @@ static void add_int(struct rec_buf *buf, size_t n)
     rec_buf_add(buf, text, rec_num_print_int64(text, (int64_t)n));
 }
 
+/* Genres with | between them. */
+static void join_genres(struct rec_buf *buf, const struct rec_catalogue *c, int32_t e)
+{
+    for (int64_t p = c->genre_ptr[e]; p < c->genre_ptr[e + 1]; p++) {
+        size_t len;
+        const char *genre = rec_ids_get(&c->genres, (size_t)c->genre[p], &len);
+        if (p > c->genre_ptr[e])
+            rec_buf_addc(buf, '|');
+        rec_buf_add(buf, genre, len);
+    }
+}
+
+/* ,title,year,genres; empty for an item that the catalogue does not have. */
+static void csv_labels(struct rec_buf *buf, const struct rec_labels *labels, size_t item)
+{
+    const struct rec_catalogue *c = &labels->catalogue;
+    struct rec_buf genres = {0};
+    int32_t e = labels->entry[item];
+    size_t len = 0;
+
+    if (e < 0) {
+        rec_buf_adds(buf, ",,,");
+        return;
+    }
+    const char *title = rec_catalogue_title(c, (size_t)e, &len);
+    rec_csv_add(buf, ',', title, len);
+    rec_buf_addc(buf, ',');
+    if (c->year[e] != 0)
+        add_int(buf, (size_t)c->year[e]);
+    join_genres(&genres, c, e);
+    rec_csv_add(buf, ',', genres.data ? genres.data : "", genres.len);
+    buf->failed |= genres.failed;
+    rec_buf_clear(&genres);
+}
+
 static void csv_row(struct rec_lists *lists, const struct rec_lists_one *list, size_t r, const char *id, size_t len)
 {
     struct rec_buf *buf = &lists->buf;
@@ -37,7 +72,31 @@ static void csv_row(struct rec_lists *lists, const struct rec_lists_one *list, s
     add_score(buf, list->hit[r].score);
     rec_buf_addc(buf, ',');
     add_int(buf, r + 1);
+    if (lists->labels)
+        csv_labels(buf, lists->labels, (size_t)list->hit[r].item);
     rec_buf_addc(buf, '\n');
+}
+
+static void json_labels(struct rec_json *json, const struct rec_labels *labels, size_t item)
+{
+    const struct rec_catalogue *c = &labels->catalogue;
+    int32_t e = labels->entry[item];
+    size_t len;
+
+    if (e < 0)
+        return;
+    const char *title = rec_catalogue_title(c, (size_t)e, &len);
+    rec_json_text(json, "title", title, len);
+    if (c->year[e] != 0)
+        rec_json_int(json, "year", c->year[e]);
+    else
+        rec_json_null(json, "year");
+    rec_json_array(json, "genres");
+    for (int64_t p = c->genre_ptr[e]; p < c->genre_ptr[e + 1]; p++) {
+        const char *genre = rec_ids_get(&c->genres, (size_t)c->genre[p], &len);
+        rec_json_text(json, NULL, genre, len);
+    }
+    rec_json_end(json);
 }
 
 static void json_row(struct rec_lists *lists, const struct rec_lists_one *list, size_t r, const char *id, size_t len)
@@ -54,6 +113,8 @@ static void json_row(struct rec_lists *lists, const struct rec_lists_one *list, 
     rec_json_text(&json, lists->answer, id, len);
     rec_json_real(&json, "score", score);
     rec_json_int(&json, "rank", (int64_t)r + 1);
+    if (lists->labels)
+        json_labels(&json, lists->labels, (size_t)list->hit[r].item);
     rec_json_end(&json);
     rec_buf_addc(&lists->buf, '\n');
 }
@@ -88,11 +149,33 @@ static int trec_row(struct rec_lists *lists, const struct rec_lists_one *list, s
     return 0;
 }
 
+/* Title and genres behind what stands there, no blanks at the end. */
+static void table_labels(struct rec_buf *buf, const struct rec_labels *labels, int32_t item)
+{
+    int32_t e = labels && item >= 0 ? labels->entry[item] : -1;
+
+    if (e >= 0) {
+        size_t len;
+        const char *title = rec_catalogue_title(&labels->catalogue, (size_t)e, &len);
+        rec_buf_addf(buf, "  %.*s  ", (int)len, title);
+        join_genres(buf, &labels->catalogue, e);
+    }
+    while (buf->len > 0 && buf->data[buf->len - 1] == ' ')
+        buf->data[--buf->len] = 0;
+    rec_buf_addc(buf, '\n');
+}
+
+/* "item 50  Star Wars (1977)" above, "   1  0.9725  181  Return of the Jedi (1983)  Action|Adventure" below. */
 static void table_row(struct rec_lists *lists, const struct rec_lists_one *list, size_t r, const char *id, size_t len)
 {
-    if (r == 0)
-        rec_buf_addf(&lists->buf, "%s%s %.*s\n", lists->lists ? "\n" : "", lists->query, (int)list->query_len, list->query);
-    rec_buf_addf(&lists->buf, "%4zu  %9.4f  %.*s\n", r + 1, (double)list->hit[r].score, (int)len, id);
+    struct rec_buf *buf = &lists->buf;
+
+    if (r == 0) {
+        rec_buf_addf(buf, "%s%s %.*s", lists->lists ? "\n" : "", lists->query, (int)list->query_len, list->query);
+        table_labels(buf, lists->labels, list->query_item ? *list->query_item : -1);
+    }
+    rec_buf_addf(buf, "%4zu  %9.4f  %-6.*s", r + 1, (double)list->hit[r].score, (int)len, id);
+    table_labels(buf, lists->labels, list->hit[r].item);
 }
 
 int rec_lists_add(struct rec_lists *lists, const struct rec_lists_one *list, struct rec_err *err)

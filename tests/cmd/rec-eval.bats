@@ -4,7 +4,7 @@
 
 load ../helper
 setup_file() {
-    cd "$BATS_FILE_TMPDIR"
+    cd "$BATS_FILE_TMPDIR" || return 1
     rec-synth -q --users 300 --items 200 --ratings 6000 --seed 4 --format rec -o r.rec
     rec-split -q --test 0.2 --seed 1 --out-test test.rec r.rec >train.rec
     rec-train -q --model ials -o ials.rec train.rec
@@ -64,12 +64,14 @@ END
 @test "assertions: exit 3 with the reason, and the figures all the same" {
     rec-eval --assert 'ndcg@10>0' --assert 'users<=300' ials.rec test.rec >m.json
     run -3 --separate-stderr rec-eval --assert 'ndcg@10>=0.99' --assert 'recall@10<0' ials.rec test.rec
+    # shellcheck disable=SC2154 # bats sets it
     [ "${#stderr_lines[@]}" -eq 2 ]
     [[ ${stderr_lines[0]} =~ ^rec-eval:\ ndcg@10\ is\ 0\.[0-9]+,\ not\ \>=\ 0\.99$ ]]
     [ "$(wc -l <<<"$output")" -eq "$(wc -l <m.json)" ]
     refuses 2 'not of the form' rec-eval --assert 'ndcg@10' ials.rec test.rec
     refuses 2 "'x' is no number" rec-eval --assert 'ndcg@10>x' ials.rec test.rec
     run -2 --separate-stderr rec-eval --assert 'ndcg@7>0' ials.rec test.rec
+    # shellcheck disable=SC2154
     [[ $stderr == *"no figure 'ndcg@7'"* ]]
 }
 

@@ -3,7 +3,7 @@
 
 load ../helper
 setup_file() {
-    cd "$BATS_FILE_TMPDIR"
+    cd "$BATS_FILE_TMPDIR" || return 1
     rec-synth -q --users 100 --items 80 --ratings 2000 --seed 4 --format rec -o r.rec
     rec-train -q --model als -o als.rec r.rec
     rec-train -q --model ials -o ials.rec r.rec

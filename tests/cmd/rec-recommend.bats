@@ -3,7 +3,7 @@
 
 load ../helper
 setup_file() {
-    cd "$BATS_FILE_TMPDIR"
+    cd "$BATS_FILE_TMPDIR" || return 1
     rec-synth -q --users 300 --items 200 --ratings 6000 --seed 4 --format rec -o r.rec
     rec-train -q --model ials -o ials.rec r.rec
     rec-train -q --model bias -o bias.rec r.rec
@@ -90,9 +90,9 @@ for l in sys.stdin:
     print(r["user"], r["item"], "%r" % r["score"], r["rank"], sep=",")' >json
     cut -d, -f1,2,4 csv >a
     cut -d, -f1,2,4 json | cmp - a
-    rec-recommend -k 2 -u 7 -f trec ials.rec >trec
-    cmp <(awk '{ print $1 "," $3 "," $5 "," $4 }' trec) <(sed 1d csv)
-    [ "$(awk '{ print $2, $6 }' trec | sort -u)" = "Q0 ials" ]
+    rec-recommend -k 2 -u 7 -f trec ials.rec >run
+    cmp <(awk '{ print $1 "," $3 "," $5 "," $4 }' run) <(sed 1d csv)
+    [ "$(awk '{ print $2, $6 }' run | sort -u)" = "Q0 ials" ]
     rec-recommend -k 2 -u 7 -f table ials.rec | grep -q '^user 7$'
 }
 
@@ -101,6 +101,44 @@ for l in sys.stdin:
     printf 'a, "b"\n' | rec-recommend q.rec >out
     [ "$(sed -n 2p out)" = '"a, ""b""",z z,1,1' ]
     refuses 1 "id 'a, \"b\"': a TREC run has no room for blanks" rec-recommend -f trec --all q.rec
+}
+
+catalogue() {
+    printf 'movieId,title,genres\n' >movies.csv
+    for i in $(seq 150); do
+        printf '%s,"Film, no. %s (%s)",%s\n' "$i" "$i" $((1950 + i % 70)) "$([ $((i % 3)) = 0 ] && echo 'Comedy|Drama' || echo Drama)"
+    done >>movies.csv
+    rec-ingest -q --movies movies.csv -o movies.rec
+}
+
+@test "a catalogue adds titles, years and genres; items it does not have get none" {
+    catalogue
+    rec-recommend -u 7 -k 30 -c movies.rec ials.rec >out
+    rec-recommend -u 7 -k 30 ials.rec | cmp - <(python3 -c '
+import csv, sys
+for i, r in enumerate(csv.reader(open("out"))):
+    assert len(r) == 7
+    if i and int(r[1]) > 150: assert r[4:] == ["", "", ""], r
+    elif i: assert r[4].startswith("Film, no. " + r[1]) and r[5] == str(1950 + int(r[1]) % 70) and "Drama" in r[6].split("|"), r
+    print(",".join(r[:4]))')
+    rec-recommend -u 7 -k 30 -c movies.rec -f jsonl ials.rec | python3 -c '
+import json, sys
+for l in sys.stdin:
+    r = json.loads(l)
+    assert int(r["item"]) > 150 or "Drama" in r["genres"] and r["year"] >= 1950'
+    rec-recommend -u 7 -k 3 -c movies.rec -f table ials.rec | grep -q 'Film, no\.'
+}
+
+@test "only items of a genre, of some years" {
+    catalogue
+    rec-recommend -u 7 -k 200 -c movies.rec --genre comedy --year 1960..1979 ials.rec | sed 1d | cut -d, -f2 >got
+    [ -s got ]
+    awk '$1 > 150 || $1 % 3 || 1950 + $1 % 70 < 1960 || 1950 + $1 % 70 > 1979 { exit 1 }' got
+    rec-recommend -u 7 -k 200 -c movies.rec --year 1960.. --genre drama --genre Comedy ials.rec | sed 1d | cut -d, -f2 >got
+    awk '1950 + $1 % 70 < 1960 { exit 1 }' got
+    refuses 1 "genre 'comdy': .* did you mean 'Comedy'" rec-recommend -u 7 -c movies.rec --genre comdy ials.rec
+    refuses 2 "'90..80': not a year" rec-recommend -u 7 -c movies.rec --year 90..80 ials.rec
+    refuses 2 'need --catalogue' rec-recommend -u 7 --genre Comedy ials.rec
 }
 
 @test "wrong usage and bad files" {
