@@ -9,6 +9,7 @@
  *     catalogue   titles, years and genres of items
  *     split       train and test
  *     filter      keeping some of the ratings
+ *     titles      words of titles, weighted
  *     features    what is known of users and items, in named columns
  *     checks      what a data engineer would ask of a set of ratings
  *     synth       made-up ratings with a planted structure
@@ -370,5 +371,75 @@ void rec_catalogue_clear(struct rec_catalogue *c);
  *  @param between   what separates genres; "|" */
 int rec_catalogue_csv(struct rec_catalogue *out, struct rec_gzip *in, const struct rec_ingest_options *options, const char *encoding,
                       const char *between, struct rec_ingest_report *report, struct rec_err *err);
+
+/* ---- titles: words of titles, weighted ------------------------------------------------------------
+ *
+ * A word is a run of letters and digits of any script, in small letters (of Latin, Greek and Cyrillic), apostrophes left out; a
+ * year in parentheses at the end, words of one letter, and words that say nothing ("the", "of") are left out.
+ * The weight of a word is tf * idf, idf = ln((1 + n) / (1 + df)) + 1, and the weights of a title have length 1: what scikit-learn's
+ * TfidfVectorizer computes.
+ */
+struct rec_titles {
+    struct rec_ids terms;
+    float *idf;              /**< [terms.n] */
+    int64_t *ptr;            /**< [n + 1] */
+    int32_t *term;           /**< ascending in each row */
+    float *weight;
+};
+
+struct rec_titles_options {
+    size_t min_df;           /**< words in fewer titles are left out */
+    double max_df;           /**< words in a greater share of the titles are left out */
+    bool stop_words;         /**< leave out words that say nothing */
+};
+
+/** Words of the titles of `c`; its item i has row place[i] of n. */
+int rec_titles_build(struct rec_titles *out, const struct rec_catalogue *c, const int32_t *place, size_t n,
+                     const struct rec_titles_options *o, struct rec_err *err);
+void rec_titles_clear(struct rec_titles *titles);
+
+/* ---- features: what is known of users and items, in named columns --------------------------------
+ *
+ *     struct rec_features f;
+ *     int32_t column;
+ *     if (rec_features_file_read(&f, "features.rec", &err) < 0) ...
+ *     column = rec_ids_find(&f.item_columns, "log_count", 9);             // -1: there is no such column
+ *     x = f.item_dense[item * f.item_columns.n + column];
+ *
+ * rec-features(1) says what each column is. Items are those of the ratings and of the catalogue.
+ */
+struct rec_features {
+    struct rec_ids items, users, item_columns, user_columns;
+    const float *item_dense;      /**< [items.n, item_columns.n] */
+    const float *user_dense;      /**< [users.n, user_columns.n] */
+    struct rec_ids terms;         /**< words of titles; none without a catalogue */
+    const float *term_idf;        /**< [terms.n] */
+    const int64_t *title_ptr;     /**< [items.n + 1] */
+    const int32_t *title_term;
+    const float *title_weight;
+    char *history;                /**< never NULL once read or built */
+    uint32_t digest;
+    struct rec_safetensors file;
+    void *owned[6];
+};
+
+struct rec_features_options {
+    struct rec_titles_options titles;
+    size_t max_genres;            /**< only the most common ones get columns */
+};
+
+/** Features of these ratings; without a catalogue (NULL) there are no genres, years and words. Recency is counted from the newest
+ *  rating, never from the present: the same input gives the same features. */
+int rec_features_build(struct rec_features *out, const struct rec_ratings *r, const struct rec_catalogue *c,
+                       const struct rec_features_options *o, struct rec_err *err);
+/** Reads and checks a rec.features/1 file; path as for rec_in_open. */
+int rec_features_file_read(struct rec_features *f, const char *path, struct rec_err *err);
+/** As rec_features_file_read, from a file that is already open, which it takes. */
+int rec_features_file_load(struct rec_features *f, struct rec_safetensors *file, struct rec_err *err);
+int rec_features_file_write(const struct rec_features *f, const char *history, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
+/** `id`, then the dense columns, a row for each item, or each user. */
+int rec_features_file_csv(const struct rec_features *f, bool users, char delimiter, bool header, struct rec_out *out,
+                     struct rec_err *err) REC_RESULT_USED;
+void rec_features_clear(struct rec_features *f);
 
 #endif
