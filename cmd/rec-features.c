@@ -30,6 +30,15 @@ static const struct tool_about about = {
     .max_operands = 1,
 };
 
+/* Without a catalogue these have no effect. */
+static void forget_titles(struct tool *tool)
+{
+    static const char *const names[] = {"min-df", "max-df", "stop-words", "max-genres"};
+
+    for (size_t i = 0; i < REC_LENGTH(names); i++)
+        rec_opt_find(tool->opts, names[i])->flags &= ~(unsigned)REC_OPT_RESULT;
+}
+
 static int describe(struct tool *tool, struct rec_err *err)
 {
     const struct rec_features_options o = {
@@ -45,6 +54,8 @@ static int describe(struct tool *tool, struct rec_err *err)
     if ((catalogue && rec_catalogue_read(&c, catalogue, err) < 0) || rec_ratings_read(&r, tool_operand(tool, 0), err) < 0 ||
         rec_features_build(&f, &r, catalogue ? &c : NULL, &o, err) < 0)
         goto out;
+    if (!catalogue)
+        forget_titles(tool);
     tool_history(tool, &history, r.history, (uint32_t[]){r.digest, c.digest}, catalogue ? 2 : 1);
     if (rec_out_open(&out, output, true, err) < 0 || rec_features_file_write(&f, no_history ? NULL : history.data, &out, err) < 0 ||
         rec_out_commit(&out, err) < 0)

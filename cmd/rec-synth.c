@@ -15,7 +15,7 @@ static struct rec_opt opts[] = {
     {0, "users", "N", REC_OPT_INT, &users, .min = 1, .max = INT32_MAX, .flags = REC_OPT_RESULT, .help = "users"},
     {0, "items", "N", REC_OPT_INT, &items, .min = 1, .max = INT32_MAX, .flags = REC_OPT_RESULT, .help = "items; with --movies, its films"},
     {0, "ratings", "N", REC_OPT_INT, &ratings, .min = 1, .max = 1e12, .flags = REC_OPT_RESULT, .help = "ratings, exactly"},
-    {0, "movies", "FILE", REC_OPT_FILE, &movies, .help = "rate these films: CSV with movieId,title,genres"},
+    {0, "movies", "FILE", REC_OPT_FILE, &movies, .help = "rate these films: a catalogue, or CSV for one"},
     {0, "factors", "N", REC_OPT_INT, &factors, .min = 1, .max = 256, .flags = REC_OPT_RESULT, .help = "dimensions of taste"},
     {0, "mean", "STARS", REC_OPT_REAL, &mean, .min = -100, .max = 100, .flags = REC_OPT_RESULT,
      .help = "mean of all pairs; of those rated it is higher"},
@@ -73,13 +73,31 @@ static int write_movies(const struct rec_synth_options *o, struct rec_err *err)
     return rc;
 }
 
-static int take_films(struct rec_synth_options *o, struct rec_synth_films *films, struct rec_err *err)
+/* A catalogue, or CSV of one: a binary file has `{` behind eight bytes of length, the last of which are 0. */
+static int read_movies(struct rec_catalogue *c, struct rec_err *err)
 {
-    if (rec_synth_films_read(films, movies, err) < 0)
+    const struct rec_ingest_options plain = {.wish = {.header = -1}, .threads = 1};
+    struct rec_ingest_report report = {0};
+    struct rec_gzip text = {.fd = -1};
+
+    if (rec_gzip_open(&text, movies, err) < 0)
         return -1;
-    o->films = films->film;
-    items = (int64_t)films->n;
-    o->n_items = films->n;
+    if (text.data && text.len > 8 && text.data[7] == 0 && text.data[8] == '{') {
+        rec_gzip_close(&text);
+        return rec_catalogue_read(c, movies, err);
+    }
+    return rec_catalogue_csv(c, &text, &plain, "auto", "|", &report, err);
+}
+
+static int take_films(struct rec_synth_options *o, struct rec_catalogue *c, struct rec_synth_film **films, struct rec_err *err)
+{
+    if (read_movies(c, err) < 0 || rec_synth_films(films, c, err) < 0)
+        return -1;
+    if (c->n == 0)
+        return rec_err_set(err, "%s: no films", movies);
+    o->films = *films;
+    items = (int64_t)c->n;
+    o->n_items = c->n;
     return 0;
 }
 
@@ -87,7 +105,8 @@ static int synthesize(struct tool *tool, struct rec_err *err)
 {
     bool binary = strcmp(format, "rec") == 0;
     struct rec_synth_options o;
-    struct rec_synth_films films = {0};
+    struct rec_catalogue catalogue = {0};
+    struct rec_synth_film *films = NULL;
     struct rec_out out = {0};
     int rc = -1;
 
@@ -106,7 +125,7 @@ static int synthesize(struct tool *tool, struct rec_err *err)
     o.context = tool;
     if (rec_date_parse(&o.since, since, "--since", err) < 0 || rec_date_parse(&o.until, until, "--until", err) < 0)
         goto out;
-    if (movies && take_films(&o, &films, err) < 0)
+    if (movies && take_films(&o, &catalogue, &films, err) < 0)
         goto out;
     tool->rows = o.n_ratings;
     tool->rows_name = "ratings";
@@ -116,7 +135,8 @@ static int synthesize(struct tool *tool, struct rec_err *err)
     rc = 0;
 out:
     rec_out_abort(&out);
-    rec_synth_films_clear(&films);
+    free(films);
+    rec_catalogue_clear(&catalogue);
     return rc;
 }
 

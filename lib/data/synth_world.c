@@ -145,16 +145,6 @@ static void take_film(struct rec_synth_world *w, size_t i, const struct rec_synt
     w->release[i] = film->year ? rec_date_from_civil(film->year, 1, 1) : INT64_MIN / 2;
 }
 
-/* Numbers first by length, then by bytes: 2 before 10, as MovieLens sorts its rows. */
-static int by_length(const void *a, const void *b)
-{
-    const struct rec_synth_film *f = a, *g = b;
-
-    if (f->id_len != g->id_len)
-        return f->id_len < g->id_len ? -1 : 1;
-    return memcmp(f->id, g->id, f->id_len);
-}
-
 static int make_ids(struct rec_synth_world *w, const struct rec_synth_film *films, bool csv, struct rec_err *err)
 {
     struct rec_buf text = {0}, id = {0};
@@ -182,18 +172,13 @@ static int make_ids(struct rec_synth_world *w, const struct rec_synth_film *film
 /* Ids, genres and years: given or invented. The release day within the year is always made up. */
 static int make_items(struct rec_synth_world *w, bool csv, struct rec_err *err)
 {
-    struct rec_synth_film *films = NULL;
+    const struct rec_synth_film *films = w->o.films;
     struct rec_rng rng;
-    int rc = -1;
 
     w->n_genres = MADE_UP_GENRES;
-    if (w->o.films) {
+    if (films) {
         uint64_t all = 0;
 
-        if (!(films = rec_malloc(w->o.n_items, sizeof *films, "made-up items", err)))
-            goto out;
-        memcpy(films, w->o.films, w->o.n_items * sizeof *films);
-        qsort(films, w->o.n_items, sizeof *films, by_length);
         for (size_t i = 0; i < w->o.n_items; i++)
             all |= films[i].genres;
         for (w->n_genres = 0; w->n_genres < 63 && all >> w->n_genres; w->n_genres++)
@@ -201,7 +186,7 @@ static int make_items(struct rec_synth_world *w, bool csv, struct rec_err *err)
         w->n_genres++; /* one more, for films of no genre */
     }
     if (make_ids(w, films, csv, err) < 0)
-        goto out;
+        return -1;
     rec_rng_seed(&rng, w->o.seed, SYNTH_STREAM_ITEMS);
     for (size_t i = 0; i < w->o.n_items; i++) {
         if (films)
@@ -210,10 +195,7 @@ static int make_items(struct rec_synth_world *w, bool csv, struct rec_err *err)
             invent(w, i, &rng);
         w->release[i] += (int64_t)(rec_rng_uniform(&rng) * 300 * 86400);
     }
-    rc = 0;
-out:
-    free(films);
-    return rc;
+    return 0;
 }
 
 /* Ranks in random order; popular films are rated a little higher; factors follow genres. */

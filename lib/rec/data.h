@@ -226,16 +226,9 @@ struct rec_synth_film {
     uint64_t genres;   /**< one bit a genre */
 };
 
-struct rec_synth_films {
-    struct rec_synth_film *film;
-    size_t n;
-    struct rec_hashmap ids;   /**< private: what the ids point into */
-};
-
-/** Reads films from CSV with the columns movieId, title ("Metropolis (1927)") and genres ("Drama|Noir"); path as for rec_gzip_open.
- *  At most 63 genres. */
-int rec_synth_films_read(struct rec_synth_films *films, const char *path, struct rec_err *err);
-void rec_synth_films_clear(struct rec_synth_films *films);
+/** The items of a catalogue, [c->n]; ids are borrowed from it. The caller frees *films. */
+struct rec_catalogue;
+int rec_synth_films(struct rec_synth_film **films, const struct rec_catalogue *c, struct rec_err *err);
 
 struct rec_synth_options {
     size_t n_users, n_items, n_ratings;   /**< exactly so many */
@@ -247,7 +240,8 @@ struct rec_synth_options {
     bool implicit;                        /**< all values are 1 */
     uint64_t seed;
     unsigned threads;
-    const struct rec_synth_film *films;   /**< [n_items], or NULL: made up, with ids 1 .. n_items; borrowed */
+    const struct rec_synth_film *films;   /**< [n_items], or NULL: made up, with ids 1 .. n_items; borrowed,
+                                               in the order of printing */
     void (*progress)(void *context, uint64_t done, uint64_t total); /**< or NULL; from the calling thread */
     void *context;
 };
