@@ -493,7 +493,7 @@ static void test_ratings_beat_the_mean(void **state)
     (void)state;
     plant(&p, USERS, ITEMS);
     train(&bias, "bias", &p.train, NULL, 0, NULL);
-    train(&als, "als", &p.train, NULL, 0, NULL);
+    train(&als, "als", &p.train, "regularization", 0.5, NULL);
     mean = (struct rec_model){.n_users = USERS, .n_items = ITEMS, .mean = bias.mean};
     assert_true(rmse(&bias, &p.test) < 0.97 * rmse(&mean, &p.test));
     assert_true(rmse(&als, &p.test) < 0.8 * rmse(&bias, &p.test));
