@@ -211,9 +211,10 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
     if (rec_models_begin(model, &rec_als_type, job, err) < 0 || set_up(&s, model, job, err) < 0)
         goto out;
     for (size_t pass = 1; pass <= passes; pass++) {
-        if (half_pass(&s, &s.item, &s.user, &unused, err) < 0 || half_pass(&s, &s.user, &s.item, &loss, err) < 0)
+        /* Users come last: they answer to the items as a visitor folded in would. In the first pass the items are random. */
+        if ((pass > 1 && half_pass(&s, &s.user, &s.item, &unused, err) < 0) || half_pass(&s, &s.item, &s.user, &loss, err) < 0)
             goto out;
-        rec_models_step(job, pass, passes, loss + penalty_loss(&s, &s.user));
+        rec_models_step(job, pass, passes, loss + penalty_loss(&s, &s.item));
     }
     finish(&s, model);
     rc = 0;

@@ -146,7 +146,7 @@ static int solve_row(const struct ials *s, const struct rec_ridge_rows *row, flo
 {
     switch (s->solver) {
     case CG:
-        rec_ridge_cg(x, row, bench->d, s->steps, 0, bench->kernel);
+        rec_ridge_cg(x, row, bench->d, s->steps, 1, bench->kernel);
         return 0;
     case CHOLESKY:
         return rec_ridge_solve(x, row, bench->d, REC_RIDGE_BEST, bench->kernel);
@@ -330,9 +330,11 @@ static int train(struct rec_model *model, const struct rec_train_job *given, str
     if (rec_models_begin(model, &rec_ials_type, job, err) < 0 || set_up(&s, model, job, err) < 0)
         goto out;
     for (size_t pass = 1; pass <= passes; pass++) {
-        if (half_pass(&s, &s.item, &s.user, NULL, err) < 0 || half_pass(&s, &s.user, &s.item, &loss, err) < 0)
+        /* Users come last: they answer to the items as a visitor folded in would, and their side is the cheaper one to sum the loss over.
+           In the first pass the items are random. */
+        if ((pass > 1 && half_pass(&s, &s.user, &s.item, NULL, err) < 0) || half_pass(&s, &s.item, &s.user, &loss, err) < 0)
             goto out;
-        rec_models_step(job, pass, passes, loss + penalty_loss(&s.user, s.f));
+        rec_models_step(job, pass, passes, loss + penalty_loss(&s.item, s.f));
     }
     /* The model's items lie along the eigenvectors of their own Gramian: folding a user in then needs its diagonal alone. */
     if (rotate(&s, &s.item, &s.user, err) < 0)

@@ -51,10 +51,10 @@ static double reference(double *x, double *y, const double *weight, const struct
             y[i * F + k] = (float)(0.1 / sqrt(F) * rec_rng_normal(&rng));
     }
     for (int pass = 0; pass < PASSES; pass++) {
+        for (size_t i = 0; pass > 0 && i < ITEMS; i++)
+            solve(y + i * F, x, USERS, weight + i, ITEMS, s);
         for (size_t u = 0; u < USERS; u++)
             solve(x + u * F, y, ITEMS, weight + u * ITEMS, 1, s);
-        for (size_t i = 0; i < ITEMS; i++)
-            solve(y + i * F, x, USERS, weight + i, ITEMS, s);
     }
     for (size_t u = 0; u < USERS; u++)
         for (size_t i = 0; i < ITEMS; i++) {
