@@ -366,21 +366,34 @@ static void describe(struct rec_detect *d, const struct kind *kind)
     rec_buf_clear(&out);
 }
 
-/* 24 fields, 19 of them flags. Quotes mean nothing there, and the columns are known. */
-static bool take_uitem(struct rec_detect *d, const struct rec_detect_wish *wish, const struct look *look)
+static void finish(struct rec_detect *d, const struct kind *kind, const struct rec_detect_wish *wish)
 {
-    if (strcmp(d->dialect.delimiter, "|") || look->n[0] != 24 || wish->columns)
-        return false;
+    d->dialect.libcsv = wish->libcsv;
+    for (int i = 0; i < REC_DETECT_COLUMNS; i++)
+        if (!d->name[i][0])
+            snprintf(d->name[i], sizeof d->name[i], "%s", kind->roles[i]);
+    describe(d, kind);
+}
+
+/* 24 fields, 19 of them flags. Quotes mean nothing there, and the columns are known. 1: it is u.item. */
+static int try_uitem(struct rec_detect *d, struct look *look, const char *name, const char *text, size_t len, bool whole,
+                     struct rec_buf *copy, struct rec_err *err)
+{
+    set_delimiter(&d->dialect, "|");
+    d->dialect.quotes = false;
+    if (look_at(look, &d->dialect, name, text, len, whole, copy, err) < 0)
+        return -1;
+    if (look->rows == 0 || look->n[0] != 24)
+        return 0;
     for (size_t i = 5; i < 24; i++)
         if (look->field[i].len != 1 || (look->field[i].text[0] != '0' && look->field[i].text[0] != '1'))
-            return false;
+            return 0;
     d->layout = REC_DETECT_UITEM;
-    d->dialect.quotes = false;
     d->n_fields = 24;
     d->column[REC_DETECT_MOVIE] = 0;
     d->column[REC_DETECT_TITLE] = 1;
     d->column[REC_DETECT_YEAR] = 2;
-    return true;
+    return 1;
 }
 
 static int detect(struct rec_detect *d, const struct kind *kind, const struct rec_detect_wish *wish, const char *name, const char *text,
@@ -391,6 +404,12 @@ static int detect(struct rec_detect *d, const struct kind *kind, const struct re
     int status = -1;
 
     *d = (struct rec_detect){.layout = wish->layout, .column = {-1, -1, -1, -1}};
+    if (kind == &movies && !wish->columns && (!wish->delimiter || !strcmp(wish->delimiter, "|"))) {
+        status = try_uitem(d, &look, name, text, len, whole, &copy, err);
+        if (status)
+            goto out;
+        status = -1;
+    }
     if (wish->layout == REC_DETECT_LISTS && !wish->delimiter)
         set_delimiter(&d->dialect, " ");
     if (wish->delimiter && wish_delimiter(&d->dialect, wish->delimiter, err) < 0)
@@ -408,18 +427,15 @@ static int detect(struct rec_detect *d, const struct kind *kind, const struct re
         d->layout = kind == &ratings && d->dialect.delimiter_len == 0 && !wish->columns && look.n[0] > 4 ? REC_DETECT_LISTS : REC_DETECT_TABLE;
     if (d->layout == REC_DETECT_LISTS)
         d->header = wish->header == 1;
-    else if (!(kind == &movies && take_uitem(d, wish, &look)) && detect_table(d, kind, wish, &look, name, err) < 0)
+    else if (detect_table(d, kind, wish, &look, name, err) < 0)
         goto out;
-    d->dialect.libcsv = wish->libcsv;
-    for (int i = 0; i < REC_DETECT_COLUMNS; i++)
-        if (!d->name[i][0])
-            snprintf(d->name[i], sizeof d->name[i], "%s", kind->roles[i]);
-    describe(d, kind);
     status = 0;
 out:
+    if (status >= 0)
+        finish(d, kind, wish);
     rec_buf_clear(&copy);
     free(look.field);
-    return status;
+    return status < 0 ? -1 : 0;
 }
 
 int rec_detect_ratings(struct rec_detect *d, const struct rec_detect_wish *wish, const char *name, const char *text, size_t len,

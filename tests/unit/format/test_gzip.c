@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Compressed input: whole, in several members and frames, cut at every byte, with a byte changed, with something behind it.
+ */
+#include "../data/text_file.h"
+
+#include <zlib.h>
+#include <zstd.h>
+
+static struct rec_err err;
+
+static void make_text(struct rec_buf *out, size_t len)
+{
+    struct rec_rng rng;
+
+    rec_rng_seed(&rng, 5, 0);
+    while (out->len < len)
+        rec_buf_addf(out, "%d,%d\n", (int)rec_rng_below(&rng, 1000), (int)rec_rng_below(&rng, 50));
+}
+
+static void add_gzip(struct rec_buf *out, const char *text, size_t len)
+{
+    z_stream z = {0};
+
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(rec_buf_reserve(out, deflateBound(&z, len) + 64), 0);
+    z.next_in = (unsigned char *)(uintptr_t)text;
+    z.avail_in = (unsigned)len;
+    z.next_out = (unsigned char *)out->data + out->len;
+    z.avail_out = (unsigned)(out->cap - out->len);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    out->len += z.total_out;
+    deflateEnd(&z);
+}
+
+static void add_zstd(struct rec_buf *out, const char *text, size_t len)
+{
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+
+    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+    assert_int_equal(rec_buf_reserve(out, ZSTD_compressBound(len)), 0);
+    out->len += ZSTD_compress2(context, out->data + out->len, ZSTD_compressBound(len), text, len);
+    ZSTD_freeCCtx(context);
+}
+
+/* The text by reads of `step` bytes; -1 when it is refused. */
+static int read_all(struct rec_buf *out, const char *data, size_t len, size_t step)
+{
+    struct text_file file = text_file(data, len);
+    struct rec_gzip in;
+    char block[70000];
+    size_t got = step;
+    int status;
+
+    rec_buf_reset(out);
+    status = rec_gzip_open(&in, file.path, &err);
+    close(file.fd);
+    while (status == 0 && got == step) {
+        status = rec_gzip_read(&in, block, step, &got, &err);
+        if (status == 0)
+            rec_buf_add(out, block, got);
+    }
+    if (status == 0)
+        assert_int_equal(in.crc32c, rec_crc32c(0, out->data, out->len));
+    rec_gzip_close(&in);
+    return status;
+}
+
+static void check_kind(void (*add)(struct rec_buf *, const char *, size_t))
+{
+    struct rec_buf text = {0}, packed = {0}, got = {0};
+
+    make_text(&text, 200000);
+    add(&packed, text.data, 90000);
+    size_t one = packed.len;
+    add(&packed, text.data + 90000, text.len - 90000);
+    for (size_t step = 1; step <= 70000; step = step * 37 + 1) {
+        assert_int_equal(read_all(&got, packed.data, packed.len, step), 0);
+        assert_int_equal(got.len, text.len);
+        assert_memory_equal(got.data, text.data, text.len);
+    }
+    /* Cut: refused everywhere but between the two. */
+    for (size_t cut = 4; cut < packed.len; cut += cut > 60 && cut + 60 < one ? 997 : 1) {
+        if (cut > one + 60 && cut + 60 < packed.len)
+            cut += 997;
+        if (cut >= packed.len)
+            break;
+        assert_int_equal(read_all(&got, packed.data, cut, 65536), cut == one ? 0 : -1);
+        if (cut != one)
+            assert_non_null(strstr(err.text, "cut short"));
+    }
+    /* A byte changed anywhere is noticed, but in a header that says nothing about the data. */
+    for (size_t at = 20; at < packed.len; at += 499) {
+        if (at + 20 > one && at < one + 20)
+            continue;
+        packed.data[at] ^= 0x10;
+        assert_int_equal(read_all(&got, packed.data, packed.len, 65536), -1);
+        packed.data[at] ^= 0x10;
+    }
+    rec_buf_adds(&packed, "more");
+    assert_int_equal(read_all(&got, packed.data, packed.len, 65536), -1);
+    rec_buf_clear(&text);
+    rec_buf_clear(&packed);
+    rec_buf_clear(&got);
+}
+
+static void gzip(void **state)
+{
+    (void)state;
+    check_kind(add_gzip);
+}
+
+static void zstd(void **state)
+{
+    (void)state;
+    check_kind(add_zstd);
+}
+
+static void plain(void **state)
+{
+    struct rec_buf got = {0};
+    struct text_file file = text_file("abcdef", 6);
+    struct rec_gzip in;
+    (void)state;
+
+    assert_int_equal(read_all(&got, "abcdef", 6, 4), 0);
+    assert_int_equal(got.len, 6);
+    assert_int_equal(read_all(&got, "", 0, 4), 0);
+    assert_int_equal(got.len, 0);
+    assert_int_equal(rec_gzip_open(&in, file.path, &err), 0);
+    assert_int_equal(in.len, 6);
+    assert_memory_equal(in.data, "abcdef", 6);
+    rec_gzip_close(&in);
+    rec_gzip_close(&in);
+    close(file.fd);
+    assert_int_equal(rec_gzip_open(&in, "/", &err), -1);
+    assert_int_equal(rec_gzip_open(&in, "/nowhere", &err), -1);
+    rec_buf_clear(&got);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain),
+        cmocka_unit_test(gzip),
+        cmocka_unit_test(zstd),
+    };
+    return cmocka_run_group_tests_name("gzip", tests, NULL, NULL);
+}
