@@ -8,7 +8,7 @@
 
 #include <inttypes.h>
 
-static const char *format = "csv", *tensor_name, *ids_of, *delimiter = ",", *output;
+static const char *format = "csv", *tensor_name, *ids_of, *table, *delimiter = ",", *output;
 static bool no_header;
 
 static struct rec_opt opts[] = {
@@ -16,6 +16,8 @@ static struct rec_opt opts[] = {
      .help = "csv; mtx: MatrixMarket; trec: qrels; npy: the array of --tensor"},
     {'t', "tensor", "NAME", REC_OPT_TEXT, &tensor_name, .help = "this array of the file alone"},
     {'i', "ids", "TABLE", REC_OPT_TEXT, &ids_of, .help = "the ids of a table alone, a line each: users or items"},
+    {'T', "table", "TABLE", REC_OPT_CHOICE, &table, .choices = "users|items",
+     .help = "of a model or of features, the rows of this table alone"},
     {'d', "delimiter", "C", REC_OPT_TEXT, &delimiter, .help = "what parts the fields of CSV; \\t is a tab"},
     {0, "no-header", NULL, REC_OPT_FLAG, &no_header, .help = "leave out the line of column names"},
     TOOL_OUTPUT(&output),
@@ -31,6 +33,7 @@ static const struct tool_about about = {
 };
 
 struct row {
+    struct tool *tool;
     struct rec_out *out;
     struct rec_err *err;
     struct rec_buf buf;
@@ -39,7 +42,8 @@ struct row {
 
 /* ---- rows of CSV --------------------------------------------------------------------------------- */
 
-static void part(struct row *row) /* rec_csv_add does it itself */
+/* rec_csv_add does it itself. */
+static void part(struct row *row)
 {
     if (row->buf.len > 0)
         rec_buf_addc(&row->buf, row->delimiter);
@@ -139,46 +143,127 @@ static int cat_tensor(const struct rec_safetensors *file, struct row *row)
     return tensor_csv(row, t);
 }
 
-/* ---- ratings and models -------------------------------------------------------------------------- */
+/* ---- kinds of file: each takes the file, and says what its rows are ------------------------------- */
 
-static int cat_ratings(const struct rec_ratings *r, struct row *row)
+static bool wants(const char *which)
 {
+    return table == NULL || strcmp(table, which) == 0;
+}
+
+static int only_csv(const struct rec_safetensors *file, const char *what, struct row *row)
+{
+    if (strcmp(format, "csv") == 0)
+        return 0;
+    return rec_err_set(row->err, "%s: %s has no form as %s", file->name, what, format);
+}
+
+static int cat_ratings(struct rec_safetensors *file, struct row *row)
+{
+    struct rec_ratings r;
+    int result;
+    if (rec_ratings_load(&r, file, row->err) < 0)
+        return -1;
     if (strcmp(format, "mtx") == 0)
-        return rec_export_mtx(r, row->out, row->err);
-    if (strcmp(format, "trec") == 0)
-        return rec_export_qrels(r, row->out, row->err);
-    return rec_export_csv(r, row->delimiter, !no_header, row->out, row->err);
+        result = rec_export_mtx(&r, row->out, row->err);
+    else if (strcmp(format, "trec") == 0)
+        result = rec_export_qrels(&r, row->out, row->err);
+    else
+        result = rec_export_csv(&r, row->delimiter, !no_header, row->out, row->err);
+    row->tool->rows = r.nnz;
+    row->tool->rows_name = "ratings";
+    rec_ratings_clear(&r);
+    return result;
+}
+
+static int catalogue_row(const struct rec_catalogue *c, size_t i, struct rec_buf *genres, struct row *row)
+{
+    size_t len;
+    const char *text = rec_ids_get(&c->items, i, &len);
+    char year[REC_NUM_MAX];
+    add_text(row, text, len);
+    text = rec_catalogue_title(c, i, &len);
+    add_text(row, text, len);
+    part(row);
+    if (c->year[i] != 0)
+        rec_buf_add(&row->buf, year, rec_num_print_int64(year, c->year[i]));
+    rec_buf_reset(genres);
+    for (int64_t p = c->genre_ptr[i]; p < c->genre_ptr[i + 1]; p++) {
+        text = rec_ids_get(&c->genres, (size_t)c->genre[p], &len);
+        if (genres->len > 0)
+            rec_buf_addc(genres, '|');
+        rec_buf_add(genres, text, len);
+    }
+    row->buf.failed |= genres->failed;
+    if (genres->len > 0)
+        add_text(row, genres->data, genres->len);
+    else
+        part(row);
+    return end_row(row);
+}
+
+static int cat_catalogue(struct rec_safetensors *file, struct row *row)
+{
+    static const char *const names[] = {"itemId", "title", "year", "genres"};
+    struct rec_catalogue c;
+    struct rec_buf genres = {0};
+    int result = -1;
+    if (only_csv(file, "a catalogue", row) < 0 || rec_catalogue_load(&c, file, row->err) < 0)
+        return -1;
+    for (size_t k = 0; !no_header && k < REC_LENGTH(names); k++)
+        add_text(row, names[k], strlen(names[k]));
+    if (!no_header && end_row(row) < 0)
+        goto out;
+    for (size_t i = 0; i < c.n; i++)
+        if (catalogue_row(&c, i, &genres, row) < 0)
+            goto out;
+    result = 0;
+out:
+    rec_buf_clear(&genres);
+    rec_catalogue_clear(&c);
+    return result;
+}
+
+static int cat_features(struct rec_safetensors *file, struct row *row)
+{
+    struct rec_features f;
+    int result;
+    if (only_csv(file, "a file of features", row) < 0 || rec_features_file_load(&f, file, row->err) < 0)
+        return -1;
+    result = rec_features_file_csv(&f, !wants("items"), row->delimiter, !no_header, row->out, row->err);
+    rec_features_clear(&f);
+    return result;
 }
 
 static int model_header(const struct rec_model *m, struct row *row)
 {
+    static const char *const names[] = {"table", "id", "popularity", "bias"};
     if (no_header)
         return 0;
-    add_text(row, "table", 5);
-    add_text(row, "id", 2);
-    add_text(row, "popularity", 10);
-    add_text(row, "bias", 4);
+    for (size_t k = 0; k < REC_LENGTH(names); k++)
+        add_text(row, names[k], strlen(names[k]));
     for (size_t k = 0; k < m->factors; k++)
         add_name(row, "f", k);
     return end_row(row);
 }
 
-static int model_rows(const struct rec_model *m, const char *table, const struct rec_ids *ids, const float *popularity,
+static void add_optional(struct row *row, const float *values, size_t i)
+{
+    if (values != NULL)
+        add_float(row, values[i]);
+    else
+        part(row);
+}
+
+static int model_rows(const struct rec_model *m, const char *name, const struct rec_ids *ids, const float *popularity,
                       const float *bias, const float *factors, struct row *row)
 {
     for (size_t i = 0; i < ids->n; i++) {
         size_t len;
         const char *id = rec_ids_get(ids, i, &len);
-        add_text(row, table, 4);
+        add_text(row, name, strlen(name));
         add_text(row, id, len);
-        if (popularity != NULL)
-            add_float(row, popularity[i]);
-        else
-            part(row);
-        if (bias != NULL)
-            add_float(row, bias[i]);
-        else
-            part(row);
+        add_optional(row, popularity, i);
+        add_optional(row, bias, i);
         for (size_t k = 0; k < m->factors; k++)
             add_float(row, factors[i * m->factors + k]);
         if (end_row(row) < 0)
@@ -187,23 +272,43 @@ static int model_rows(const struct rec_model *m, const char *table, const struct
     return 0;
 }
 
-static int cat_model(const struct rec_model *m, struct row *row)
+static int cat_model(struct rec_safetensors *file, struct row *row)
 {
-    if (strcmp(format, "csv") != 0)
-        return rec_err_set(row->err, "%s: a model has no form as %s", m->file.name, format);
-    if (model_header(m, row) < 0 || model_rows(m, "user", &m->users, NULL, m->user_bias, m->user_factors, row) < 0)
+    struct rec_model m;
+    int result;
+    if (only_csv(file, "a model", row) < 0 || rec_model_load(&m, file, row->err) < 0)
         return -1;
-    return model_rows(m, "item", &m->items, m->popularity, m->item_bias, m->item_factors, row);
+    result = model_header(&m, row);
+    if (result == 0 && wants("users"))
+        result = model_rows(&m, "user", &m.users, NULL, m.user_bias, m.user_factors, row);
+    if (result == 0 && wants("items"))
+        result = model_rows(&m, "item", &m.items, m.popularity, m.item_bias, m.item_factors, row);
+    rec_model_clear(&m);
+    return result;
+}
+
+static const struct {
+    const char *name;
+    int (*cat)(struct rec_safetensors *file, struct row *row);
+} kinds[] = {
+    {"rec.ratings/", cat_ratings},
+    {"rec.catalogue/", cat_catalogue},
+    {"rec.features/", cat_features},
+    {"rec.model/", cat_model},
+};
+
+static int cat_whole(struct rec_safetensors *file, struct row *row)
+{
+    const char *kind = rec_safetensors_meta(file, "format");
+    if (strcmp(format, "npy") == 0)
+        return rec_err_set(row->err, "%s: --format npy writes one array: --tensor says which", file->name);
+    for (size_t i = 0; kind != NULL && i < REC_LENGTH(kinds); i++)
+        if (strncmp(kind, kinds[i].name, strlen(kinds[i].name)) == 0)
+            return kinds[i].cat(file, row);
+    return rec_err_set(row->err, "%s: no file of ours with rows; --tensor NAME writes one of its arrays", file->name);
 }
 
 /* ---- main ---------------------------------------------------------------------------------------- */
-
-static bool is_kind(const struct rec_safetensors *file, const char *kind)
-{
-    const char *is = rec_safetensors_meta(file, "format");
-    size_t len = strlen(kind);
-    return is != NULL && strncmp(is, kind, len) == 0 && is[len] == '/';
-}
 
 static int cat_ids(const struct rec_safetensors *file, struct row *row)
 {
@@ -215,35 +320,11 @@ static int cat_ids(const struct rec_safetensors *file, struct row *row)
     return result;
 }
 
-/* The kind of the file says what its rows are. */
-static int cat_whole(struct tool *tool, struct rec_safetensors *file, struct row *row)
-{
-    struct rec_ratings ratings = {0};
-    struct rec_model model = {0};
-    int result = -1;
-    if (strcmp(format, "npy") == 0)
-        rec_err_set(row->err, "%s: --format npy writes one array: --tensor says which", file->name);
-    else if (is_kind(file, "rec.ratings")) {
-        if (rec_ratings_load(&ratings, file, row->err) == 0)
-            result = cat_ratings(&ratings, row);
-        tool->rows = ratings.nnz;
-        tool->rows_name = "ratings";
-    } else if (is_kind(file, "rec.model")) {
-        if (rec_model_load(&model, file, row->err) == 0)
-            result = cat_model(&model, row);
-    } else {
-        rec_err_set(row->err, "%s: no file of ours with rows; --tensor NAME writes one of its arrays", file->name);
-    }
-    rec_ratings_clear(&ratings);
-    rec_model_clear(&model);
-    return result;
-}
-
 static int cat(struct tool *tool, struct rec_err *err)
 {
     struct rec_safetensors file;
     struct rec_out out = {0};
-    struct row row = {.out = &out, .err = err, .delimiter = strcmp(delimiter, "\\t") == 0 ? '\t' : delimiter[0]};
+    struct row row = {.tool = tool, .out = &out, .err = err, .delimiter = strcmp(delimiter, "\\t") == 0 ? '\t' : delimiter[0]};
     int result = -1;
     if (rec_safetensors_open(&file, tool_operand(tool, 0), err) < 0)
         return -1;
@@ -254,7 +335,7 @@ static int cat(struct tool *tool, struct rec_err *err)
     else if (ids_of != NULL)
         result = cat_ids(&file, &row);
     else
-        result = cat_whole(tool, &file, &row);
+        result = cat_whole(&file, &row);
     if (result == 0)
         result = rec_out_commit(&out, err);
     else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * rec-info: what a file is, and whether it is whole. Everything a reader would check is checked: header, extents, checksums, and
- * for ratings and models their contents.
+ * for the kinds that we know their contents.
  */
 #include "tool.h"
 
@@ -24,40 +24,58 @@ static const struct tool_about about = {
     .max_operands = SIZE_MAX,
 };
 
-/* A file of any kind; the parts of it that are not its kind are zero. */
+/* A file of any kind; the parts that are of other kinds are zero. */
 struct loaded {
-    struct rec_safetensors *file;    /* one of the three */
+    struct rec_safetensors *file;    /* one of these */
     struct rec_safetensors plain;
     struct rec_ratings ratings;
+    struct rec_catalogue catalogue;
+    struct rec_features features;
     struct rec_model model;
-    bool is_ratings, is_model;
+    enum { OTHER, RATINGS, CATALOGUE, FEATURES, MODEL } kind;
     size_t bytes;
 };
 
+static bool is_kind(const struct rec_safetensors *file, const char *kind)
+{
+    const char *format = rec_safetensors_meta(file, "format");
+    return format != NULL && strncmp(format, kind, strlen(kind)) == 0;
+}
+
 static int load(struct loaded *l, const char *path, struct rec_err *err)
 {
-    const char *format;
-    int result = 0;
+    static const char *const kinds[] = {"rec.ratings/", "rec.catalogue/", "rec.features/", "rec.model/"};
     *l = (struct loaded){.file = &l->plain};
     if (rec_safetensors_open(&l->plain, path, err) < 0)
         return -1;
     l->bytes = l->plain.in.len;
-    format = rec_safetensors_meta(&l->plain, "format");
-    if (format != NULL && strncmp(format, "rec.ratings/", 12) == 0) {
-        l->is_ratings = true;
+    for (size_t i = 0; i < REC_LENGTH(kinds); i++)
+        if (is_kind(&l->plain, kinds[i]))
+            l->kind = (int)i + 1;
+    switch (l->kind) {
+    case RATINGS:
         l->file = &l->ratings.file;
-        result = rec_ratings_load(&l->ratings, &l->plain, err);
-    } else if (format != NULL && strncmp(format, "rec.model/", 10) == 0) {
-        l->is_model = true;
+        return rec_ratings_load(&l->ratings, &l->plain, err);
+    case CATALOGUE:
+        l->file = &l->catalogue.file;
+        return rec_catalogue_load(&l->catalogue, &l->plain, err);
+    case FEATURES:
+        l->file = &l->features.file;
+        return rec_features_file_load(&l->features, &l->plain, err);
+    case MODEL:
         l->file = &l->model.file;
-        result = rec_model_load(&l->model, &l->plain, err);
+        return rec_model_load(&l->model, &l->plain, err);
+    case OTHER:
+        break;
     }
-    return result;
+    return 0;
 }
 
 static void unload(struct loaded *l)
 {
     rec_ratings_clear(&l->ratings);
+    rec_catalogue_clear(&l->catalogue);
+    rec_features_clear(&l->features);
     rec_model_clear(&l->model);
     rec_safetensors_close(&l->plain);
 }
@@ -152,6 +170,40 @@ static void say_model(struct sink *s, const struct rec_model *m)
     fact_count(s, "items", m->n_items);
     fact_count(s, "factors", m->factors);
     fact_count(s, "seen", (uint64_t)m->seen_ptr[m->n_users]);
+}
+
+static void say_catalogue(struct sink *s, const struct rec_catalogue *c)
+{
+    int32_t low = 0, high = 0;
+    fact_count(s, "items", c->n);
+    fact_count(s, "genres", c->genres.n);
+    for (size_t i = 0; i < c->n; i++) {
+        low = c->year[i] != 0 && (low == 0 || c->year[i] < low) ? c->year[i] : low;
+        high = c->year[i] > high ? c->year[i] : high;
+    }
+    if (high > 0)
+        fact_range(s, "years", low, high);
+}
+
+static void say_features(struct sink *s, const struct rec_features *f)
+{
+    fact_count(s, "users", f->users.n);
+    fact_count(s, "items", f->items.n);
+    fact_count(s, "user_columns", f->user_columns.n);
+    fact_count(s, "item_columns", f->item_columns.n);
+    fact_count(s, "terms", f->terms.n);
+}
+
+static void say_kind(struct sink *s, const struct loaded *l)
+{
+    if (l->kind == RATINGS)
+        say_ratings(s, &l->ratings);
+    else if (l->kind == CATALOGUE)
+        say_catalogue(s, &l->catalogue);
+    else if (l->kind == FEATURES)
+        say_features(s, &l->features);
+    else if (l->kind == MODEL)
+        say_model(s, &l->model);
 }
 
 /* ---- what every file has ------------------------------------------------------------------------- */
@@ -260,10 +312,7 @@ static void say(struct sink *s, const struct loaded *l)
     fact_text(s, "format", format ? format : "safetensors");
     fact_count(s, "bytes", l->bytes);
     say_checksums(s, f);
-    if (l->is_ratings)
-        say_ratings(s, &l->ratings);
-    if (l->is_model)
-        say_model(s, &l->model);
+    say_kind(s, l);
     say_tensors(s, f);
     say_metadata(s, f);
     say_history(s, f);

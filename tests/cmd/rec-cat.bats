@@ -109,6 +109,35 @@ assert (np.loadtxt("f.csv", delimiter=",", dtype=np.float32) == f).all()'
     [ "$stderr" = "rec-cat: m.rec: a model has no form as mtx" ]
 }
 
+@test "one table of a model" {
+    rec-train -q --model ials --factors 3 r.rec >m.rec
+    [ "$(rec-cat --table users --no-header m.rec | wc -l)" -eq 2 ]
+    [ "$(rec-cat --table items --no-header m.rec | cut -d, -f1,2)" = $'item,10\nitem,9' ]
+}
+
+@test "a catalogue as CSV, and back to the same file" {
+    printf '%s\n' movieId,title,genres '1,Heat (1995),Action|Crime' '2,"Odd, the ""Movie""",' '10,Amélie (2001),Comedy' '3,,Drama' |
+        rec-ingest -q --movies --no-history >c.rec
+    run -0 rec-cat c.rec
+    [ "${lines[0]}" = itemId,title,year,genres ]
+    [ "${lines[2]}" = "10,Amélie,2001,Comedy" ] || [ "${lines[2]}" = "10,Amélie (2001),2001,Comedy" ]
+    rec-cat c.rec | rec-ingest -q --movies --no-history >d.rec
+    diff <(rec-cat c.rec) <(rec-cat d.rec)
+    cmp c.rec d.rec
+    refuses 1 'c.rec: a catalogue has no form as mtx' rec-cat -f mtx c.rec
+}
+
+@test "features as CSV" {
+    rec-features -q r.rec >f.rec
+    run -0 rec-cat f.rec
+    [ "${#lines[@]}" -eq 3 ]
+    [[ ${lines[0]} == id,* ]]
+    [[ ${lines[1]} == 10,* ]]
+    run -0 rec-cat --table users f.rec
+    [[ ${lines[1]} == 1,* ]]
+    refuses 1 'f.rec: a file of features has no form as trec' rec-cat -f trec f.rec
+}
+
 @test "damage is found before a line is written" {
     printf x | dd of=r.rec bs=1 seek="$(($(stat -c %s r.rec) - 1))" conv=notrunc status=none
     refuses 1 '^rec-cat: r.rec: damaged: the checksum of its data is' rec-cat r.rec

@@ -40,6 +40,18 @@ foreign() {
     grep -q 'params = {' <<<"$output"
 }
 
+@test "says what a catalogue and features are" {
+    printf '%s\n' movieId,title,genres '9,Heat (1995),Action|Crime' '10,Ran (1985),Drama' | rec-ingest -q --movies >c.rec
+    run -0 rec-info c.rec
+    [ "${lines[1]}" = "  format     rec.catalogue/1" ]
+    grep -qx '  genres     3' <<<"$output"
+    grep -qx '  years      1985 to 1995' <<<"$output"
+    rec-features -q r.rec >f.rec
+    run -0 rec-info f.rec
+    [ "${lines[1]}" = "  format     rec.features/1" ]
+    [ "${lines[5]}" = "  items      2" ]
+}
+
 @test "reads standard input, a pipe or a file" {
     run -0 rec-info <r.rec
     [ "${lines[0]}" = "standard input" ]
