@@ -176,14 +176,84 @@ size_t rec_num_print_double(char *out, double value)
     }
 }
 
+/* The power of ten of the first digit of a. */
+static int decimal_exponent(double a)
+{
+    int e;
+
+    frexp(a, &e);
+    e = (int)floor((e - 1) * 0.30102999566398120);
+    return a >= (e >= -1 ? powers[e + 1] : 1 / powers[-e - 1]) ? e + 1 : e;
+}
+
+/* digits * 10^(exponent - n + 1), as printf's %.*g writes it. */
+static size_t print_digits(char *out, int64_t digits, int n, int exponent, int precision)
+{
+    char text[REC_NUM_MAX];
+    size_t len = 0;
+
+    for (; n > 1 && digits % 10 == 0; n--)
+        digits /= 10;
+    rec_num_print_int64(text, digits);
+    if (exponent < -4 || exponent >= precision) {
+        out[len++] = text[0];
+        for (int i = 1; i < n; i++) {
+            if (i == 1)
+                out[len++] = '.';
+            out[len++] = text[i];
+        }
+        return len + (size_t)snprintf(out + len, 6, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
+    }
+    for (int i = exponent < 0 ? exponent : 0; i < n || i <= exponent; i++) {
+        if (i == exponent + 1)
+            out[len++] = '.';
+        out[len++] = i < 0 || i >= n ? '0' : text[i];
+    }
+    return len;
+}
+
+/* A float is at most 9 digits, and double has 15 to find them in. Where rounding in double might tell wrongly, next to a tie, 0 is
+ * returned, and the C library decides. */
+static size_t print_fast(char *out, float value)
+{
+    double a = fabs((double)value), scaled, whole, back;
+    uint64_t bits;
+    size_t negative = value < 0;
+    int exponent;
+
+    if (!(a >= 1e-12 && a < 1e12))
+        return 0;
+    exponent = decimal_exponent(a);
+    for (int n = 6; n <= 9; n++) {
+        int scale = n - 1 - exponent;
+        scaled = scale >= 0 ? a * powers[scale] : a / powers[-scale];
+        whole = nearbyint(scaled);
+        if (fabs(fabs(scaled - whole) - 0.5) < 1e-5 || whole >= powers[n])
+            return 0;
+        back = scale >= 0 ? whole / powers[scale] : whole * powers[-scale];
+        memcpy(&bits, &back, sizeof bits);
+        if ((bits & 0x1fffffff) == 0x10000000)   /* halfway between two floats */
+            return 0;
+        if ((float)back == (float)a) {
+            *out = '-';
+            return negative + print_digits(out + negative, (int64_t)whole, n, exponent, n);
+        }
+    }
+    return 0;
+}
+
 size_t rec_num_print_float(char *out, float value)
 {
     float tenths = nearbyintf(value * 10);
+    size_t len;
     int size;
 
     /* 3.9f is no multiple of a tenth as a double, but it is what 3.9 reads as. */
     if (fabsf(value) < 1e5f && (float)(tenths / 10.0) == value)
         return print_short(out, tenths / 10.0);
+    len = print_fast(out, value);
+    if (len)
+        return len;
     for (int precision = 6;; precision++) {
         size = snprintf(out, REC_NUM_MAX, "%.*g", precision, (double)value);
         if (precision == 9 || strtof(out, NULL) == value)

@@ -77,6 +77,33 @@ static void prints_ratings_short(void **state)
     }
 }
 
+/* The fast way gives what the C library gives: the fewest digits, from 6 on, that read back. */
+static void prints_floats_as_printf(void **state)
+{
+    struct rec_rng rng;
+    char text[REC_NUM_MAX], want[REC_NUM_MAX];
+
+    (void)state;
+    rec_rng_seed(&rng, 7, 0);
+    for (int i = 0; i < 300000; i++) {
+        uint32_t bits = (uint32_t)rec_rng_next(&rng);
+        float f;
+        int precision = 6;
+        memcpy(&f, &bits, sizeof f);
+        if (i % 3 == 0)
+            f = (float)(rec_rng_normal(&rng) * (i % 2 ? 1 : 1e4));
+        else if (i % 3 == 1)
+            f = (float)(int32_t)bits / (float)(1 << bits % 24);
+        if (!isfinite(f))
+            continue;
+        do
+            snprintf(want, sizeof want, "%.*g", precision, (double)f);
+        while (strtof(want, NULL) != f && precision++ < 9);
+        text[rec_num_print_float(text, f)] = 0;
+        assert_string_equal(text, want);
+    }
+}
+
 static void whole_numbers(void **state)
 {
     static const char *const bad[] = {"", "-", "1.0", "9223372036854775808", "-9223372036854775809", "0x1", "1 "};
@@ -101,6 +128,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_number),
         cmocka_unit_test(random_doubles_survive_printing),
         cmocka_unit_test(prints_ratings_short),
+        cmocka_unit_test(prints_floats_as_printf),
         cmocka_unit_test(whole_numbers),
     };
 
