@@ -49,13 +49,15 @@ static bool letter(uint32_t c)
            !(c >= 0x3008 && c <= 0x3020) && c != 0x30fb && !(c >= 0xfe30 && c <= 0xfe6f) && !(c >= 0xff00 && c <= 0xff0f);
 }
 
-/* The small letter: ASCII, Latin-1, Latin Extended-A, Greek, Cyrillic. */
+/* The small letter: ASCII, Latin-1, Latin Extended-A, Greek, Cyrillic, Armenian. */
 static uint32_t small(uint32_t c)
 {
     if ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f))
         return c + 0x20;
     if (c >= 0x400 && c <= 0x40f)
         return c + 0x50;
+    if (c >= 0x531 && c <= 0x556)
+        return c + 0x30;
     if (c == 0x178)
         return 0xff;
     if ((c >= 0x100 && c <= 0x137 && c != 0x130) || (c >= 0x14a && c <= 0x177))

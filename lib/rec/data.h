@@ -368,7 +368,7 @@ int rec_catalogue_csv(struct rec_catalogue *out, struct rec_gzip *in, const stru
 
 /* ---- titles: words of titles, weighted ------------------------------------------------------------
  *
- * A word is a run of letters and digits of any script, in small letters (of Latin, Greek and Cyrillic), apostrophes left out; a
+ * A word is a run of letters and digits of any script, in small letters (of Latin, Greek, Cyrillic and Armenian), apostrophes left out; a
  * year in parentheses at the end, words of one letter, and words that say nothing ("the", "of") are left out.
  * The weight of a word is tf * idf, idf = ln((1 + n) / (1 + df)) + 1, and the weights of a title have length 1: what scikit-learn's
  * TfidfVectorizer computes.
