@@ -43,6 +43,7 @@ static struct slot {
     double number;      /* NAN: not given */
     const char *text;   /* NULL: not given */
     char help[200];
+    char choice[32];    /* the default of the chosen model, for history */
 } slots[OPTIONS_MAX];
 
 /* ---- options from the table of models ---- */
@@ -100,18 +101,24 @@ static void make_options(void)
 
 /* ---- --list ---- */
 
+/* Choice k of "a|b|c", which has that many, and its length. */
+static const char *choice(const char *choices, size_t k, size_t *len)
+{
+    for (; k > 0; k--)
+        choices = strchr(choices, '|') + 1;
+    *len = strcspn(choices, "|");
+    return choices;
+}
+
 static void list_param(const struct rec_param *p)
 {
     char name[80], def[REC_NUM_MAX + 1], range[80];
-    size_t k = (size_t)p->def, len;
-    const char *choice = p->choices;
+    size_t len;
 
     snprintf(name, sizeof name, "--%s %s", p->name, p->choices ? "NAME" : p->integer ? "N" : "X");
     if (p->choices) {
-        for (; k > 0; k--)
-            choice = strchr(choice, '|') + 1;
-        len = strcspn(choice, "|");
-        printf("    %-28s %s [%.*s]\n", name, p->choices, (int)len, choice);
+        const char *text = choice(p->choices, (size_t)p->def, &len);
+        printf("    %-28s %s [%.*s]\n", name, p->choices, (int)len, text);
     } else {
         def[rec_num_print_double(def, p->def)] = 0;
         snprintf(range, sizeof range, "%g to %g", p->min, p->max);
@@ -140,22 +147,41 @@ static int print_list(struct tool *tool)
 
 /* ---- parameters ---- */
 
+/* The place of `text` in the choices, or -1. */
+static int find_choice(const char *choices, const char *text)
+{
+    size_t n = strlen(text);
+
+    for (int k = 0;; k++, choices++) {
+        size_t len = strcspn(choices, "|");
+        if (len == n && !strncmp(choices, text, n))
+            return k;
+        choices += len;
+        if (!*choices)
+            return -1;
+    }
+}
+
+static int set_choice(double *out, struct tool *tool, struct rec_opt *opt, const struct rec_param *p)
+{
+    const char **text = opt->value;
+    struct slot *slot = &slots[opt - tool->opts];
+    size_t len;
+
+    if (!*text) {
+        const char *def = choice(p->choices, (size_t)p->def, &len);
+        snprintf(slot->choice, sizeof slot->choice, "%.*s", (int)len, def);
+        *text = slot->choice;
+    }
+    *out = find_choice(p->choices, *text);
+    return *out < 0 ? tool_usage(tool, "--%s: %s is not one of %s", p->name, *text, p->choices) : 0;
+}
+
 /* The value of one parameter: what was given, checked against this model's own range, or its default. */
 static int set_param(double *out, struct tool *tool, struct rec_opt *opt, const struct rec_param *p)
 {
-    *out = p->def;
-    if (p->choices) {
-        const char **text = opt->value, *at = p->choices;
-        size_t k = 0;
-        if (!*text)
-            return 0;
-        for (; at && !(!strncmp(at, *text, strlen(*text)) && strchr("|", at[strlen(*text)])); k++)
-            at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL;
-        if (!at)
-            return tool_usage(tool, "--%s: %s is not one of %s", p->name, *text, p->choices);
-        *out = (double)k;
-        return 0;
-    }
+    if (p->choices)
+        return set_choice(out, tool, opt, p);
     double *number = opt->value;
     if (isnan(*number))
         *number = p->def;
