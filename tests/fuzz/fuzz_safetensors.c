@@ -79,6 +79,48 @@ static void read_model(const uint8_t *data, size_t size)
     rec_model_clear(&m);
 }
 
+static void read_catalogue(const uint8_t *data, size_t size)
+{
+    struct rec_safetensors file;
+    struct rec_catalogue c;
+    struct rec_err err = {0};
+    if (open_bytes(&file, data, size, REC_SAFETENSORS_NO_CRC) < 0)
+        return;
+    if (rec_catalogue_load(&c, &file, &err) < 0) {
+        assert(err.text[0] != '\0' && strchr(err.text, '\n') == NULL);
+        return;
+    }
+    for (size_t i = 0; i < c.n; i++) {
+        size_t len;
+        const char *title = rec_catalogue_title(&c, i, &len);
+        assert(rec_json_utf8(title, len));
+        for (int64_t p = c.genre_ptr[i]; p < c.genre_ptr[i + 1]; p++)
+            assert((size_t)c.genre[p] < c.genres.n);
+        sum += (uint64_t)c.year[i];
+    }
+    rec_catalogue_clear(&c);
+}
+
+static void read_features(const uint8_t *data, size_t size)
+{
+    struct rec_safetensors file;
+    struct rec_features f;
+    struct rec_err err = {0};
+    if (open_bytes(&file, data, size, REC_SAFETENSORS_NO_CRC) < 0)
+        return;
+    if (rec_features_file_load(&f, &file, &err) < 0) {
+        assert(err.text[0] != '\0' && strchr(err.text, '\n') == NULL);
+        return;
+    }
+    for (size_t k = 0; k < f.items.n * f.item_columns.n; k++)
+        assert(f.item_dense[k] - f.item_dense[k] == 0);
+    for (size_t k = 0; k < f.users.n * f.user_columns.n; k++)
+        assert(f.user_dense[k] - f.user_dense[k] == 0);
+    for (int64_t p = 0; p < f.title_ptr[f.items.n]; p++)
+        assert((size_t)f.title_term[p] < f.terms.n && f.title_weight[p] - f.title_weight[p] == 0);
+    rec_features_clear(&f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rec_safetensors file;
@@ -87,6 +129,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rec_safetensors_close(&file);
     }
     read_ratings(data, size);
+    read_catalogue(data, size);
+    read_features(data, size);
     read_model(data, size);
     return 0;
 }
