@@ -7,6 +7,8 @@
  */
 #include "tool.h"
 
+#include <rec/kernels.h>
+#include <rec/linalg.h>
 #include <rec/models.h>
 
 #include <math.h>
@@ -286,6 +288,11 @@ done:
     rec_ratings_clear(&kept);
     rec_ratings_clear(&ratings);
     return rc;
+}
+
+void tool_version_details(struct rec_buf *out)
+{
+    rec_buf_addf(out, "kernels: %s\nBLAS: %s\n", rec_kernels_name(), rec_dense_blas());
 }
 
 int main(int argc, char **argv)

@@ -114,3 +114,8 @@ out:
     free(job.scratch);
     return rc;
 }
+
+const char *rec_dense_blas(void)
+{
+    return openblas_get_config();
+}

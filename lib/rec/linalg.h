@@ -29,6 +29,9 @@ int rec_dense_gramian(double *g, const float *y, size_t rows, size_t f, unsigned
 /** y [rows, f] = Y Q for q [f, f], in place, a tile of rows at a time. Fails only when out of memory. */
 int rec_dense_rotate(float *y, size_t rows, size_t f, const double *q, unsigned threads, struct rec_err *err);
 
+/** What BLAS this is: "OpenBLAS 0.3.21 ... SkylakeX". */
+const char *rec_dense_blas(void);
+
 /* ---- solve -------------------------------------------------------------------------------------- */
 
 /** Eigenvalues, descending, and eigenvectors of the symmetric a [n, n]: a = Q diag(values) Qᵀ. On return a[i*n + j] is component i

@@ -12,6 +12,13 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+/* Asking for too much memory is part of the test: AddressSanitizer shall answer NULL as any other allocator. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 enum { USERS = 300, ITEMS = 120, LOSSES = 64 };
 
 /* ---- ratings to learn from ---- */
