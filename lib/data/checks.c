@@ -129,7 +129,7 @@ static size_t most_in_a_day(int64_t *t, size_t n)
 
     qsort(t, n, sizeof *t, by_number);
     for (size_t from = 0, to = 0; to < n; to++) {
-        while (t[to] - t[from] >= 86400)
+        while ((uint64_t)t[to] - (uint64_t)t[from] >= 86400)
             from++;
         most = to - from + 1 > most ? to - from + 1 : most;
     }

@@ -11,6 +11,7 @@
 #include <math.h>
 
 #define MADE_UP_GENRES 18
+static const int64_t year_1 = -62135596800, year_9999 = 253402300799;
 static const double own_item = 0.65, own_user = 0.6;   /* part of a direction that no genre explains */
 static const double liked_share = 0.7;                 /* how often an item is sought among the genres liked */
 
@@ -430,9 +431,9 @@ int rec_synth_world_make(struct rec_synth_world *w, const struct rec_synth_optio
     w->any_share = 1 - liked_share;
     if (o->n_items < 1 || o->n_users < 1 || o->n_items > INT32_MAX || o->n_users > INT32_MAX)
         return rec_err_set(err, "made-up ratings: users and items must be 1 to 2147483647");
-    if (o->factors < 1 || o->factors > 256 || o->until <= o->since || !(o->noise >= 0) || !(o->structure >= 0))
+    if (o->factors < 1 || o->factors > 256 || o->until <= o->since || o->since < year_1 || o->until > year_9999 || !(o->noise >= 0) || !(o->structure >= 0))
         return rec_err_set(err, "made-up ratings: factors must be 1 to 256, noise and structure at least 0, "
-                           "and the last day after the first");
+                           "and the last day after the first, in the years 1 to 9999");
     if (!(scratch = rec_malloc(widest, sizeof *scratch, "made-up ratings", err)) || allocate(w, err) < 0 ||
         make_items(w, csv, err) < 0)
         goto out;

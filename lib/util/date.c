@@ -19,7 +19,7 @@ int64_t rec_date_from_civil(int64_t year, unsigned month, unsigned day)
 
 void rec_date_to_civil(int64_t seconds, int64_t *year, unsigned *month, unsigned *day)
 {
-    int64_t z = (seconds >= 0 ? seconds : seconds - (DAY - 1)) / DAY + 719468;
+    int64_t z = seconds / DAY - (seconds % DAY < 0) + 719468;
     int64_t era = (z >= 0 ? z : z - 146096) / 146097;
     int64_t doe = z - era * 146097;
     int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
