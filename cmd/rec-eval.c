@@ -26,7 +26,7 @@ static struct rec_opt opts[] = {
     {0, "relevant", "CONDITION", REC_OPT_TEXT, &relevant, .help = "what counts as relevant, such as 'rating>=4'; default all (in qrels: from 1 up)"},
     {0, "graded", NULL, REC_OPT_FLAG, &graded, .help = "gains are the ratings, not 1 (it matters to ndcg)"},
     {0, "run", "FILE", REC_OPT_FILE, &run, .help = "judge this TREC run, or CSV user,item,..., instead of a model"},
-    {0, "qrels", "FILE", REC_OPT_FILE, &qrels, .help = "by these TREC judgements"},
+    {0, "qrels", "FILE", REC_OPT_FILE, &qrels, .help = "by these TREC judgements, or ratings"},
     {0, "assert", "CONDITION", REC_OPT_LIST, &asserts, .help = "exit 3 unless 'ndcg@10>=0.33' or such; may be repeated"},
     {0, "per-user", "FILE", REC_OPT_FILE, &per_user, .help = "write each user's figures, as CSV"},
     {'f', "format", "FORMAT", REC_OPT_CHOICE, &format, .choices = "json|csv", .help = "form of the output"},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is relevant to each query, in TREC's form: `query iteration document relevance`, one a line, in any order. */
+ * What is relevant to each query, in TREC's form: `query iteration document relevance`, one a line, in any order. Or held-out
+ * ratings in our own: users are the queries, items the documents, values the relevances. */
 #include "trec_priv.h"
 
 struct judged {
@@ -49,6 +50,47 @@ static int keep(struct lines *lines, const struct judged *judged, struct rec_err
     return 0;
 }
 
+/* Adds what is relevant of the judgements. */
+static int judge(struct lines *lines, const struct rec_qrels *qrels, const struct judged *judged, double relevance,
+                 const struct rec_filter *relevant, bool graded, struct rec_err *err)
+{
+    struct judged copy = *judged;
+
+    if (relevant && !rec_filter_keeps(relevant, relevance))
+        return 0;
+    if (graded && !(relevance > 0))
+        return rec_err_set(err, "%s: document '%.*s': relevance %g cannot be a gain", qrels->name, rec_trec_shown(copy.doc.len),
+                           copy.doc.text, relevance);
+    copy.doc.gain = graded ? (float)relevance : 1;
+    return keep(lines, &copy, err);
+}
+
+static int read_ratings(struct lines *lines, struct rec_qrels *qrels, const struct rec_filter *relevant, bool graded,
+                        struct rec_err *err)
+{
+    const struct rec_ratings *r = &qrels->ratings;
+    struct rec_safetensors file;
+
+    if (rec_safetensors_parse(&file, &qrels->in, 0, err) < 0 || rec_ratings_load(&qrels->ratings, &file, err) < 0)
+        return -1;
+    for (size_t u = 0; u < r->n_users; u++) {
+        size_t len;
+        const char *id = rec_ids_get(&r->users, u, &len);
+        if (r->user_ptr[u + 1] == r->user_ptr[u])
+            continue;
+        struct judged judged = {.query = rec_hashmap_intern(&qrels->queries, id, len)};
+        if (judged.query == REC_HASHMAP_NONE)
+            return rec_err_memory(err, qrels->name);
+        for (int64_t p = r->user_ptr[u]; p < r->user_ptr[u + 1]; p++) {
+            id = rec_ids_get(&r->items, (size_t)r->item[p], &len);
+            judged.doc = (struct rec_qrel){.text = id, .hash = rec_trec_hash(id, len, id + len), .len = (uint32_t)len};
+            if (judge(lines, qrels, &judged, r->value[p], relevant, graded, err) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
 static int read_lines(struct lines *lines, struct rec_qrels *qrels, const struct rec_filter *relevant, bool graded,
                       struct rec_err *err)
 {
@@ -69,14 +111,8 @@ static int read_lines(struct lines *lines, struct rec_qrels *qrels, const struct
                 return rec_err_memory(err, qrels->in.name);
             last = query;
         }
-        if (!rec_filter_keeps(relevant, relevance))
-            continue;
-        if (graded && !(relevance > 0))
-            return rec_err_set(err, "%s: query '%.*s': relevance %g cannot be a gain", qrels->in.name, rec_trec_shown(query.len),
-                               query.at, relevance);
-        struct judged judged = {{doc.at, rec_trec_hash(doc.at, doc.len, end), (uint32_t)doc.len, graded ? (float)relevance : 1},
-                                number};
-        if (keep(lines, &judged, err) < 0)
+        struct judged judged = {{.text = doc.at, .hash = rec_trec_hash(doc.at, doc.len, end), .len = (uint32_t)doc.len}, number};
+        if (judge(lines, qrels, &judged, relevance, relevant, graded, err) < 0)
             return -1;
     }
     return 0;
@@ -112,10 +148,13 @@ int rec_qrels_read(struct rec_qrels *qrels, const char *path, const struct rec_f
     *qrels = (struct rec_qrels){0};
     if (rec_in_open(&qrels->in, path, err) < 0)
         return -1;
-    if (read_lines(&lines, qrels, relevant ? relevant : &from_one, graded, err) < 0 || group(qrels, &lines, err) < 0)
-        goto out;
-    status = 0;
-out:
+    qrels->name = qrels->in.name;
+    // The first byte of a safetensors header: no line of TREC has '{' there with zeros before it.
+    bool ratings = qrels->in.len > 8 && qrels->in.data[8] == '{' && memchr(qrels->in.data, 0, 8);
+    status = ratings ? read_ratings(&lines, qrels, relevant, graded, err)
+                     : read_lines(&lines, qrels, relevant ? relevant : &from_one, graded, err);
+    if (status == 0)
+        status = group(qrels, &lines, err);
     free(lines.line);
     if (status < 0)
         rec_qrels_clear(qrels);
@@ -125,6 +164,7 @@ out:
 void rec_qrels_clear(struct rec_qrels *qrels)
 {
     rec_in_close(&qrels->in);
+    rec_ratings_clear(&qrels->ratings);
     rec_hashmap_clear(&qrels->queries);
     free(qrels->ptr);
     free(qrels->doc);

@@ -128,7 +128,7 @@ static int enter_relevant(const struct run *run, struct scratch *s, size_t query
     for (size_t i = 0; i < n; i++) {
         struct slot *slot = find_slot(s, relevant[i].text, relevant[i].len, relevant[i].hash, &found);
         if (found)
-            return twice(run->qrels->in.name, run->qrels, query, relevant[i].text, relevant[i].len, err);
+            return twice(run->qrels->name, run->qrels, query, relevant[i].text, relevant[i].len, err);
         slot->gain = relevant[i].gain;
         s->judge.ideal[i] = relevant[i].gain;
     }

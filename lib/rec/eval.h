@@ -134,16 +134,18 @@ struct rec_qrel {
     float gain;
 };
 
-/** The relevant documents of queries: lines of `query iteration document relevance`. */
+/** The relevant documents of queries: lines of `query iteration document relevance`, or a file of ratings. */
 struct rec_qrels {
+    const char *name;             /**< of the file; borrowed */
     struct rec_in in;
+    struct rec_ratings ratings;   /**< what documents point into when they are ratings */
     struct rec_hashmap queries;   /**< in the order of the file */
     size_t n;
     int64_t *ptr;                 /**< [n + 1] */
     struct rec_qrel *doc;         /**< [ptr[n]], the relevant ones, by query in the order of the file */
 };
 
-/** @param relevant  which relevances count as relevant; NULL: from 1 up, as in TREC
+/** @param relevant  which relevances count as relevant; NULL: from 1 up, as in TREC; of ratings all
  *  @param graded    gains are the relevances, which must be above 0 then; otherwise all are 1 */
 int rec_qrels_read(struct rec_qrels *qrels, const char *path, const struct rec_filter *relevant, bool graded, struct rec_err *err);
 void rec_qrels_clear(struct rec_qrels *qrels);

@@ -75,7 +75,7 @@ int rec_rank_init(struct rec_rank *rank, const struct rec_model *model, size_t k
 
     *rank = (struct rec_rank){.model = model, .k = k < model->n_items ? k : model->n_items, .allowed = allowed, .flags = flags};
     status = best_of(&rank->popular, &rank->n_popular, rank->k, model->popularity, rank, err);
-    if (status == 0 && has_factors(model))
+    if (status == 0 && has_factors(model) && model->n_items > 0)
         status = pack(rank, err);
     else if (status == 0)
         status = best_of(&rank->order, &rank->n_order, model->n_items, model->item_bias ? model->item_bias : model->popularity,

@@ -47,7 +47,7 @@ static int init_factors(struct rec_similar *similar, bool dot, struct rec_err *e
     size_t size = rec_topk_panels_size(model->n_items, model->factors), n;
     float *bias = NULL;
 
-    if (size == 0 || rec_size_mul(&n, model->n_items, model->factors) < 0)
+    if ((size == 0 && model->n_items > 0) || rec_size_mul(&n, model->n_items, model->factors) < 0)
         return rec_err_memory(err, "item factors");
     bias = rec_malloc(model->n_items, sizeof *bias, "item factors", err);
     similar->factors = rec_malloc(n, sizeof *similar->factors, "item factors", err);
@@ -57,7 +57,9 @@ static int init_factors(struct rec_similar *similar, bool dot, struct rec_err *e
         return -1;
     }
     directions(similar->factors, bias, model, dot);
-    rec_topk_pack(&similar->panels, similar->panels_memory, similar->factors, model->n_items, model->factors, model->factors, bias);
+    if (model->n_items > 0)
+        rec_topk_pack(&similar->panels, similar->panels_memory, similar->factors, model->n_items, model->factors, model->factors,
+                      bias);
     free(bias);
     return 0;
 }

@@ -103,6 +103,11 @@ END
         awk -v a="$(value $m model.json)" -v b="$(value $m run.json)" 'BEGIN { d = a - b; exit !(a != "" && d < 1e-9 && d > -1e-9) }'
     done
     rec-eval -k 5,10 --run - --qrels qrels <run.csv | cmp - run.json
+    rec-eval -k 5,10 --run run.csv --qrels test.rec | cmp - run.json
+    rec-eval -k 5,10 --run run.csv --qrels test.rec --relevant 'rating>=4' >run.json
+    rec-eval -k 5,10 --relevant 'rating>=4' ials.rec test.rec >model.json
+    [ "$(value users run.json)" = "$(value users model.json)" ]
+    refuses 1 'ials.rec: .*rec.model' rec-eval --run run.csv --qrels ials.rec
 }
 
 @test "bad runs and judgements name the line" {
