@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Cuts ratings into training, test and validation parts. The other parts are in place before standard output is closed, so that
- * whoever reads the training part to its end may open them.
+ * Cuts ratings into training, test and validation parts. The other parts are in place before standard output is
+ * closed, so that whoever reads the training part to its end may open them.
  */
 #include "tool.h"
 
@@ -14,17 +14,25 @@ static const char *method = "random", *before, *test_pairs, *out_test, *out_vali
 static bool no_history;
 
 static struct rec_opt opts[] = {
-    {'m', "method", "METHOD", REC_OPT_CHOICE, &method, .choices = "random|global-random|last|time|kfold", .flags = REC_OPT_RESULT,
+    {'m', "method", "METHOD", REC_OPT_CHOICE, &method, .choices = "random|global-random|last|time|kfold",
+     .flags = REC_OPT_RESULT,
      .help = "how to choose the test part"},
-    {'t', "test", "SHARE", REC_OPT_REAL, &test, .max = 1, .flags = REC_OPT_RESULT, .help = "part held out (random, global-random, time)"},
-    {0, "last", "N", REC_OPT_INT, &last, .min = 1, .max = 1e9, .flags = REC_OPT_RESULT, .help = "ratings of each user (last)"},
-    {0, "before", "DATE", REC_OPT_TEXT, &before, .flags = REC_OPT_RESULT, .help = "train on what was before that (time)"},
-    {0, "folds", "N", REC_OPT_INT, &folds, .min = 2, .max = 255, .flags = REC_OPT_RESULT, .help = "number of folds (kfold)"},
-    {0, "fold", "N", REC_OPT_INT, &fold, .min = 1, .max = 255, .flags = REC_OPT_RESULT, .help = "which one is the test part (kfold)"},
-    {0, "test-pairs", "FILE", REC_OPT_FILE, &test_pairs, .help = "instead of a method: hold out the pairs in these ratings"},
+    {'t', "test", "SHARE", REC_OPT_REAL, &test, .max = 1, .flags = REC_OPT_RESULT,
+     .help = "part held out (random, global-random, time)"},
+    {0, "last", "N", REC_OPT_INT, &last, .min = 1, .max = 1e9, .flags = REC_OPT_RESULT,
+     .help = "ratings of each user (last)"},
+    {0, "before", "DATE", REC_OPT_TEXT, &before, .flags = REC_OPT_RESULT,
+     .help = "train on what was before that (time)"},
+    {0, "folds", "N", REC_OPT_INT, &folds, .min = 2, .max = 255, .flags = REC_OPT_RESULT,
+     .help = "number of folds (kfold)"},
+    {0, "fold", "N", REC_OPT_INT, &fold, .min = 1, .max = 255, .flags = REC_OPT_RESULT,
+     .help = "which one is the test part (kfold)"},
+    {0, "test-pairs", "FILE", REC_OPT_FILE, &test_pairs,
+     .help = "instead of a method: hold out the pairs in these ratings"},
     {0, "min-train", "N", REC_OPT_INT, &min_train, .min = -1, .max = 1e9, .flags = REC_OPT_RESULT,
      .help = "ratings each user keeps; -1 is 1 for random and last, else 0"},
-    {0, "valid", "SHARE", REC_OPT_REAL, &valid, .max = 1, .flags = REC_OPT_RESULT, .help = "part for validation, with --out-valid"},
+    {0, "valid", "SHARE", REC_OPT_REAL, &valid, .max = 1, .flags = REC_OPT_RESULT,
+     .help = "part for validation, with --out-valid"},
     {0, "out-test", "FILE", REC_OPT_FILE, &out_test, .help = "write the test part here"},
     {0, "out-valid", "FILE", REC_OPT_FILE, &out_valid, .help = "write a validation part here"},
     TOOL_SEED(&seed),
@@ -62,8 +70,9 @@ static void forget_options(struct split *s)
         const char *name;
         bool matters;
     } options[] = {
-        {"method", m != REC_SPLIT_PAIRS}, {"test", share}, {"last", m == REC_SPLIT_LAST}, {"before", m == REC_SPLIT_TIME},
-        {"folds", m == REC_SPLIT_KFOLD}, {"fold", m == REC_SPLIT_KFOLD}, {"seed", chance}, {"min-train", min_train >= 0},
+        {"method", m != REC_SPLIT_PAIRS}, {"test", share}, {"last", m == REC_SPLIT_LAST},
+        {"before", m == REC_SPLIT_TIME}, {"folds", m == REC_SPLIT_KFOLD}, {"fold", m == REC_SPLIT_KFOLD},
+        {"seed", chance}, {"min-train", min_train >= 0},
     };
 
     for (size_t i = 0; i < REC_LENGTH(options); i++)
@@ -144,10 +153,12 @@ static void report(struct split *s)
     if (s->options.method == REC_SPLIT_TIME)
         tool_note(s->tool, "test begins on %.*s", (int)rec_date_print(date, s->found.cut), date);
     if (s->found.missing)
-        tool_note(s->tool, "%zu of %zu pairs of %s are not among the ratings", s->found.missing, s->pairs.nnz, test_pairs);
-    tool_note(s->tool, "train %zu, test %zu (%.1f %%) of %zu of %zu users%s", size[REC_SPLIT_TRAIN], size[REC_SPLIT_TEST],
-              r->nnz ? 100.0 * (double)size[REC_SPLIT_TEST] / (double)r->nnz : 0, users, r->n_users,
-              !size[REC_SPLIT_TEST] ? "; nothing to test with" : !out_test ? "; the test part is not written: no --out-test" : "");
+        tool_note(s->tool, "%zu of %zu pairs of %s are not among the ratings", s->found.missing, s->pairs.nnz,
+                  test_pairs);
+    tool_note(s->tool, "train %zu, test %zu (%.1f %%) of %zu of %zu users%s", size[REC_SPLIT_TRAIN],
+              size[REC_SPLIT_TEST], r->nnz ? 100.0 * (double)size[REC_SPLIT_TEST] / (double)r->nnz : 0, users,
+              r->n_users, !size[REC_SPLIT_TEST] ? "; nothing to test with"
+                          : !out_test ? "; the test part is not written: no --out-test" : "");
     if (out_valid)
         tool_note(s->tool, "validation %zu", size[REC_SPLIT_VALID]);
 }
@@ -167,11 +178,13 @@ static int split(struct split *s, struct rec_err *err)
         (out_valid && rec_out_open(&s->out[REC_SPLIT_VALID], out_valid, true, err) < 0) ||
         rec_out_open(&s->out[REC_SPLIT_TRAIN], output, true, err) < 0)
         return -1;
-    if ((out_test && write_part(s, REC_SPLIT_TEST, err) < 0) || (out_valid && write_part(s, REC_SPLIT_VALID, err) < 0) ||
+    if ((out_test && write_part(s, REC_SPLIT_TEST, err) < 0) ||
+        (out_valid && write_part(s, REC_SPLIT_VALID, err) < 0) ||
         write_part(s, REC_SPLIT_TRAIN, err) < 0 || rec_out_flush(&s->out[REC_SPLIT_TRAIN], err) < 0)
         return -1;
     report(s);
-    if ((out_test && rec_out_commit(&s->out[REC_SPLIT_TEST], err) < 0) || (out_valid && rec_out_commit(&s->out[REC_SPLIT_VALID], err) < 0))
+    if ((out_test && rec_out_commit(&s->out[REC_SPLIT_TEST], err) < 0) ||
+        (out_valid && rec_out_commit(&s->out[REC_SPLIT_VALID], err) < 0))
         return -1;
     return rec_out_commit(&s->out[REC_SPLIT_TRAIN], err);
 }

@@ -13,19 +13,25 @@ static const char *format = "csv", *since = "2005-01-01", *until = "2024-12-31",
 
 static struct rec_opt opts[] = {
     {0, "users", "N", REC_OPT_INT, &users, .min = 1, .max = INT32_MAX, .flags = REC_OPT_RESULT, .help = "users"},
-    {0, "items", "N", REC_OPT_INT, &items, .min = 1, .max = INT32_MAX, .flags = REC_OPT_RESULT, .help = "items; with --movies, its films"},
-    {0, "ratings", "N", REC_OPT_INT, &ratings, .min = 1, .max = 1e12, .flags = REC_OPT_RESULT, .help = "ratings, exactly"},
+    {0, "items", "N", REC_OPT_INT, &items, .min = 1, .max = INT32_MAX, .flags = REC_OPT_RESULT,
+     .help = "items; with --movies, its films"},
+    {0, "ratings", "N", REC_OPT_INT, &ratings, .min = 1, .max = 1e12, .flags = REC_OPT_RESULT,
+     .help = "ratings, exactly"},
     {0, "movies", "FILE", REC_OPT_FILE, &movies, .help = "rate these films: a catalogue, or CSV for one"},
-    {0, "factors", "N", REC_OPT_INT, &factors, .min = 1, .max = 256, .flags = REC_OPT_RESULT, .help = "dimensions of taste"},
+    {0, "factors", "N", REC_OPT_INT, &factors, .min = 1, .max = 256, .flags = REC_OPT_RESULT,
+     .help = "dimensions of taste"},
     {0, "mean", "STARS", REC_OPT_REAL, &mean, .min = -100, .max = 100, .flags = REC_OPT_RESULT,
      .help = "mean of all pairs; of those rated it is higher"},
     {0, "structure", "STARS", REC_OPT_REAL, &structure, .max = 100, .flags = REC_OPT_RESULT,
      .help = "standard deviation that taste explains"},
-    {0, "noise", "STARS", REC_OPT_REAL, &noise, .max = 100, .flags = REC_OPT_RESULT, .help = "standard deviation that nothing explains"},
+    {0, "noise", "STARS", REC_OPT_REAL, &noise, .max = 100, .flags = REC_OPT_RESULT,
+     .help = "standard deviation that nothing explains"},
     {0, "since", "DATE", REC_OPT_TEXT, &since, .flags = REC_OPT_RESULT, .help = "no rating before"},
     {0, "until", "DATE", REC_OPT_TEXT, &until, .flags = REC_OPT_RESULT, .help = "no rating after"},
-    {0, "implicit", NULL, REC_OPT_FLAG, &implicit, .flags = REC_OPT_RESULT, .help = "who rated what and when, but not how"},
-    {0, "format", "FORMAT", REC_OPT_CHOICE, &format, .choices = "csv|rec", .help = "CSV, or ratings for the other tools"},
+    {0, "implicit", NULL, REC_OPT_FLAG, &implicit, .flags = REC_OPT_RESULT,
+     .help = "who rated what and when, but not how"},
+    {0, "format", "FORMAT", REC_OPT_CHOICE, &format, .choices = "csv|rec",
+     .help = "CSV, or ratings for the other tools"},
     {0, "out-movies", "FILE", REC_OPT_FILE, &out_movies, .help = "write the made-up films as CSV too"},
     TOOL_SEED(&seed),
     TOOL_THREADS(&threads),
@@ -89,7 +95,8 @@ static int read_movies(struct rec_catalogue *c, struct rec_err *err)
     return rec_catalogue_csv(c, &text, &plain, "auto", "|", &report, err);
 }
 
-static int take_films(struct rec_synth_options *o, struct rec_catalogue *c, struct rec_synth_film **films, struct rec_err *err)
+static int take_films(struct rec_synth_options *o, struct rec_catalogue *c, struct rec_synth_film **films,
+                      struct rec_err *err)
 {
     if (read_movies(c, err) < 0 || rec_synth_films(films, c, err) < 0)
         return -1;
@@ -130,7 +137,8 @@ static int synthesize(struct tool *tool, struct rec_err *err)
     tool->rows = o.n_ratings;
     tool->rows_name = "ratings";
     if ((out_movies && write_movies(&o, err) < 0) || rec_out_open(&out, output, binary, err) < 0 ||
-        (binary ? write_ratings(tool, &o, &out, err) : rec_synth_csv(&o, &out, err)) < 0 || rec_out_commit(&out, err) < 0)
+        (binary ? write_ratings(tool, &o, &out, err) : rec_synth_csv(&o, &out, err)) < 0 ||
+        rec_out_commit(&out, err) < 0)
         goto out;
     rc = 0;
 out:

@@ -22,7 +22,8 @@ static const struct rec_opt own[] = {
     {0, "earliest", "DATE", REC_OPT_TEXT, &earliest, .help = "no rating is older"},
     {0, "now", "DATE", REC_OPT_TEXT, &now, .help = "no rating is newer; the present by default"},
     {0, "cold", "N", REC_OPT_INT, &cold, .min = 1, .max = 1e9, .help = "users and items with fewer ratings are cold"},
-    {0, "per-day", "N", REC_OPT_INT, &per_day, .min = 1, .max = 1e9, .help = "more ratings of a user in 24 hours are a program's"},
+    {0, "per-day", "N", REC_OPT_INT, &per_day, .min = 1, .max = 1e9,
+     .help = "more ratings of a user in 24 hours are a program's"},
     {0, "fail", "CHECK", REC_OPT_LIST, &grave, .help = "beyond its threshold this check fails, instead of warning"},
     {0, "skip", "CHECK", REC_OPT_LIST, &skip, .help = "leave this check out"},
     {0, "strict", NULL, REC_OPT_FLAG, &strict, .help = "warnings are failures"},
@@ -51,7 +52,8 @@ static void make_options(void)
         const struct rec_check *c = &rec_checks[i];
 
         snprintf(names[i], sizeof names[i], "%s-%s", c->at_least ? "min" : "max", c->name);
-        snprintf(helps[i], sizeof helps[i], "%s%s: %s", c->share ? "share of " : "", c->help, c->grave ? "fails" : "warns");
+        snprintf(helps[i], sizeof helps[i], "%s%s: %s", c->share ? "share of " : "", c->help,
+                 c->grave ? "fails" : "warns");
         thresholds[i] = c->threshold;
         opts[n++] = (struct rec_opt){0, names[i], c->share ? "SHARE" : "N", REC_OPT_REAL, &thresholds[i],
                                      .max = c->share || strcmp(c->name, "skew") == 0 ? 1 : 1e15, .help = helps[i]};
@@ -118,15 +120,16 @@ static void print_table(struct rec_buf *out, const struct rec_check_result *r, s
         number(value, sizeof value, r[i].value, r[i].check->share);
         number(threshold, sizeof threshold, r[i].threshold, r[i].check->share);
         snprintf(wanted, sizeof wanted, "%s %s", r[i].check->at_least ? "at least" : "at most", threshold);
-        rec_buf_addf(out, "%-14s %10s  %-18s %s%-8s%s %s\n", r[i].check->name, value, wanted, colours ? colour[r[i].verdict] : "",
+        rec_buf_addf(out, "%-14s %10s  %-18s %s%-8s%s %s\n", r[i].check->name, value, wanted,
+                     colours ? colour[r[i].verdict] : "",
                      verdict_name[r[i].verdict], colours ? "\033[0m" : "", r[i].text);
         while (out->len > 1 && out->data[out->len - 2] == ' ') {
             out->data[out->len - 2] = '\n';
             out->data[--out->len] = '\0';
         }
     }
-    rec_buf_addf(out, "%zu failed, %zu warnings, %zu passed, %zu skipped\n", count[REC_CHECK_FAIL], count[REC_CHECK_WARN],
-                 count[REC_CHECK_OK], count[REC_CHECK_SKIPPED]);
+    rec_buf_addf(out, "%zu failed, %zu warnings, %zu passed, %zu skipped\n", count[REC_CHECK_FAIL],
+                 count[REC_CHECK_WARN], count[REC_CHECK_OK], count[REC_CHECK_SKIPPED]);
 }
 
 static void print_json(struct rec_buf *out, const struct rec_check_result *r, size_t n, const size_t *count,
@@ -157,7 +160,8 @@ static void print_json(struct rec_buf *out, const struct rec_check_result *r, si
     rec_buf_addc(out, '\n');
 }
 
-static int report(const struct rec_check_result *r, size_t n, const size_t *count, const struct rec_ratings *ratings, struct rec_err *err)
+static int report(const struct rec_check_result *r, size_t n, const size_t *count, const struct rec_ratings *ratings,
+                  struct rec_err *err)
 {
     struct rec_buf text = {0};
     struct rec_out out = {0};

@@ -76,14 +76,16 @@ static const char *summary(const char *tool)
 
 static void add_help(struct rec_buf *out, const struct tools *t)
 {
-    rec_buf_addf(out, "usage: rec [-h | --list | --version | --completion SHELL]\n       rec TOOL [argument ...]\nrec: %s\n\n",
+    rec_buf_addf(out, "usage: rec [-h | --list | --version | --completion SHELL]\n"
+                      "       rec TOOL [argument ...]\nrec: %s\n\n",
                  about.summary);
     for (size_t i = 0; i < t->n; i++)
         rec_buf_addf(out, *summary(t->name[i]) ? "  %-12s %s\n" : "  %s\n", t->name[i], summary(t->name[i]));
     rec_buf_adds(out, "\n  -h, --help          print this list\n      --list          print the names alone\n"
                       "      --version       print the version\n      --completion SHELL\n"
                       "                      print a completion script: bash|zsh|fish\n\n"
-                      "rec TOOL -h tells of a tool in brief, man rec-TOOL at length; man 7 rec is about all of them.\n");
+                      "rec TOOL -h tells of a tool in brief, man rec-TOOL at length; "
+                      "man 7 rec is about all of them.\n");
 }
 
 /* The tool's own completion does the rest, with the words moved by one. */
@@ -93,7 +95,8 @@ static const char *const completion[][2] = {
      "_rec() {\n"
      "    local tool=rec-${COMP_WORDS[1]}\n"
      "    if [[ $COMP_CWORD -eq 1 ]]; then\n"
-     "        COMPREPLY=($(compgen -W \"$(rec --list) --help --list --version --completion\" -- \"${COMP_WORDS[1]}\"))\n"
+     "        COMPREPLY=($(compgen -W \"$(rec --list) --help --list --version --completion\" "
+                      "-- \"${COMP_WORDS[1]}\"))\n"
      "        return\n"
      "    fi\n"
      "    if ! declare -F \"_$tool\" >/dev/null; then\n"
@@ -150,7 +153,8 @@ static int usage(const char *what, const char *word, const char *near)
 {
     struct rec_err err;
 
-    rec_err_set(&err, near ? "%s %s; did you mean %s? (rec -h lists them)" : "%s %s (rec -h lists them)", what, word, near);
+    rec_err_set(&err, near ? "%s %s; did you mean %s? (rec -h lists them)" : "%s %s (rec -h lists them)", what, word,
+                near);
     fprintf(stderr, "rec: %s\n", err.text);
     return TOOL_USAGE;
 }

@@ -2,7 +2,8 @@
  *
  * Checks on ratings, as a table: measure() collects facts in a few passes, each check judges one of them.
  *
- * Skew is the Gini coefficient of the items' numbers of ratings: 0 when all are rated alike, near 1 when few have everything.
+ * Skew is the Gini coefficient of the items' numbers of ratings: 0 when all are rated alike, near 1 when few have
+ * everything.
  */
 #include <math.h>
 
@@ -328,7 +329,8 @@ static double times_late(const struct facts *f, struct rec_buf *text)
 
 static double density(const struct facts *f, struct rec_buf *text)
 {
-    rec_buf_addf(text, "%.1f ratings a user, %.1f an item", part(f->r->nnz, f->r->n_users), part(f->r->nnz, f->r->n_items));
+    rec_buf_addf(text, "%.1f ratings a user, %.1f an item", part(f->r->nnz, f->r->n_users),
+                 part(f->r->nnz, f->r->n_items));
     return f->r->n_users && f->r->n_items ? part(f->r->nnz, f->r->n_users) / (double)f->r->n_items : 0;
 }
 
@@ -414,15 +416,16 @@ const struct rec_check rec_checks[] = {
     {0},
 };
 
-static judge *const judges[] = {ratings, range, step, values, duplicates, times_missing, times_early, times_late, density,
-                                cold_users, cold_items, one_value, bots, skew, orphans, unrated};
+static judge *const judges[] = {ratings, range, step, values, duplicates, times_missing, times_early, times_late,
+                                density, cold_users, cold_items, one_value, bots, skew, orphans, unrated};
 
 _Static_assert(REC_LENGTH(judges) + 1 == REC_LENGTH(rec_checks), "a judge for each check");
 _Static_assert(REC_LENGTH(judges) <= REC_CHECKS_MAX, "REC_CHECKS_MAX is too small");
 
 void rec_checks_defaults(struct rec_checks_options *o)
 {
-    *o = (struct rec_checks_options){.low = NAN, .high = NAN, .step = NAN, .cold = 5, .per_day = 1000, .now = INT64_MAX};
+    *o = (struct rec_checks_options){.low = NAN, .high = NAN, .step = NAN, .cold = 5, .per_day = 1000};
+    o->now = INT64_MAX;
     o->earliest = rec_date_from_civil(1990, 1, 1);
     for (size_t i = 0; i < REC_LENGTH(judges); i++)
         o->threshold[i] = rec_checks[i].threshold;

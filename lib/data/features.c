@@ -2,15 +2,18 @@
  *
  * Features of users and items: counts, means, recency, years, genres; words of titles come from titles.c.
  *
- * Columns are added by name and stored in the byte order of their names, as all tables of ids are. One pass over the ratings fills
- * the sums, a second one the deviations.
+ * Columns are added by name and stored in the byte order of their names, as all tables of ids are. One pass over the
+ * ratings fills the sums, a second one the deviations.
  */
 #include <math.h>
 
 #include <rec/data.h>
 
 /* Columns that are always there, in the order that `struct columns` numbers them. */
-enum { COUNT, LOG_COUNT, SHARE, RANK, MEAN, STD, FIRST, LAST, ACTIVE, POPULARITY, YEAR, YEAR_KNOWN, DECADE, AGE, COLUMNS };
+enum {
+    COUNT, LOG_COUNT, SHARE, RANK, MEAN, STD, FIRST, LAST, ACTIVE, POPULARITY, YEAR, YEAR_KNOWN, DECADE, AGE,
+    COLUMNS
+};
 enum { BOTH = 1, ITEMS = 2, USERS = 4, TIMES = 8, CATALOGUE = 16 };
 
 static const struct {
@@ -19,7 +22,8 @@ static const struct {
 } column_table[COLUMNS] = {
     [COUNT] = {"count", BOTH}, [LOG_COUNT] = {"log_count", BOTH}, [SHARE] = {"share", BOTH}, [RANK] = {"rank", ITEMS},
     [MEAN] = {"mean", BOTH}, [STD] = {"std", BOTH}, [FIRST] = {"days_since_first", BOTH | TIMES},
-    [LAST] = {"days_since_last", BOTH | TIMES}, [ACTIVE] = {"days_active", BOTH | TIMES}, [POPULARITY] = {"mean_log_count", USERS},
+    [LAST] = {"days_since_last", BOTH | TIMES}, [ACTIVE] = {"days_active", BOTH | TIMES},
+    [POPULARITY] = {"mean_log_count", USERS},
     [YEAR] = {"year", ITEMS | CATALOGUE}, [YEAR_KNOWN] = {"year_known", ITEMS | CATALOGUE},
     [DECADE] = {"decade", ITEMS | CATALOGUE}, [AGE] = {"age", ITEMS | CATALOGUE | TIMES},
 };
@@ -76,14 +80,16 @@ static int join_items(struct rec_features *f, struct work *w, struct rec_err *er
 {
     const struct rec_ids none = {.n = 0}, *known = w->c ? &w->c->items : &none;
     size_t n = w->r->n_items, m = known->n;
-    uint32_t *number = rec_malloc(n + m, sizeof *number, object, err), *rank = rec_malloc(n + m, sizeof *rank, object, err);
+    uint32_t *number = rec_malloc(n + m, sizeof *number, object, err);
+    uint32_t *rank = rec_malloc(n + m, sizeof *rank, object, err);
     struct rec_hashmap map = {0};
     int rc = -1;
 
     w->rated_at = rec_malloc(n, sizeof *w->rated_at, object, err);
     w->known_at = rec_malloc(m, sizeof *w->known_at, object, err);
     w->in_catalogue = rec_malloc(n, sizeof *w->in_catalogue, object, err);
-    if (!number || !rank || !w->rated_at || !w->known_at || !w->in_catalogue || intern_all(&map, number, &w->r->items, err) < 0 ||
+    if (!number || !rank || !w->rated_at || !w->known_at || !w->in_catalogue ||
+        intern_all(&map, number, &w->r->items, err) < 0 ||
         intern_all(&map, number + n, known, err) < 0 || rec_ids_from_map(&f->items, &map, rank, err) < 0)
         goto out;
     for (size_t i = 0; i < n; i++)
@@ -220,7 +226,8 @@ static int add_genres(struct columns *t, const struct work *w, const char *prefi
     return 0;
 }
 
-static int make_columns(struct columns *t, struct rec_ids *ids, const struct work *w, bool users, size_t rows, struct rec_err *err)
+static int make_columns(struct columns *t, struct rec_ids *ids, const struct work *w, bool users, size_t rows,
+                        struct rec_err *err)
 {
     unsigned missing = (w->r->time ? 0 : TIMES) | (w->c ? 0 : CATALOGUE) | (users ? ITEMS : USERS);
     size_t cells;
@@ -233,7 +240,8 @@ static int make_columns(struct columns *t, struct rec_ids *ids, const struct wor
     if (add_genres(t, w, users ? "affinity=" : "genre=", &t->genre[0], err) < 0 ||
         (users && add_genres(t, w, "share=", &t->genre[1], err) < 0))
         return -1;
-    if (!(t->rank = rec_malloc(t->n, sizeof *t->rank, object, err)) || rec_ids_from_map(ids, &t->names, t->rank, err) < 0)
+    if (!(t->rank = rec_malloc(t->n, sizeof *t->rank, object, err)) ||
+        rec_ids_from_map(ids, &t->names, t->rank, err) < 0)
         return -1;
     if (rec_size_mul(&cells, rows, t->n) < 0)
         return rec_err_memory(err, object);
@@ -337,7 +345,8 @@ static int item_columns(struct rec_features *f, struct columns *t, struct work *
     return 0;
 }
 
-/* What user u makes of each genre: its share of their ratings, and how much higher than their others they are. Five ratings at the
+/* What user u makes of each genre: its share of their ratings, and how much higher than their others they are. Five
+ * ratings at the
  *  user's mean are added to those of a genre, so that one rating does not make a taste. */
 static void put_taste(struct columns *t, const struct work *w, size_t u, double *deviation, size_t *n)
 {
@@ -394,7 +403,8 @@ out:
 
 /* ---- the whole ---------------------------------------------------------------------------------- */
 
-static int take_titles(struct rec_features *f, const struct work *w, const struct rec_titles_options *o, struct rec_err *err)
+static int take_titles(struct rec_features *f, const struct work *w, const struct rec_titles_options *o,
+                       struct rec_err *err)
 {
     struct rec_titles titles;
 

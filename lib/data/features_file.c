@@ -4,8 +4,8 @@
  */
 #include <rec/data.h>
 
-static int load_table(const float **out, const struct rec_safetensors *file, const char *name, size_t rows, size_t columns,
-                      struct rec_err *err)
+static int load_table(const float **out, const struct rec_safetensors *file, const char *name, size_t rows,
+                      size_t columns, struct rec_err *err)
 {
     uint64_t shape[2];
 
@@ -17,14 +17,16 @@ static int load_table(const float **out, const struct rec_safetensors *file, con
     return rec_safetensors_finite(file, name, *out, rows * columns, err);
 }
 
-static int load_vector(const float **out, const struct rec_safetensors *file, const char *name, size_t want, struct rec_err *err)
+static int load_vector(const float **out, const struct rec_safetensors *file, const char *name, size_t want,
+                       struct rec_err *err)
 {
     uint64_t n;
 
     if (!(*out = rec_safetensors_get(file, name, REC_F32, 1, &n, err)))
         return -1;
     if (n != want)
-        return rec_err_set(err, "%s: tensor %s has %llu elements, not %zu", file->name, name, (unsigned long long)n, want);
+        return rec_err_set(err, "%s: tensor %s has %llu elements, not %zu", file->name, name, (unsigned long long)n,
+                           want);
     return rec_safetensors_finite(file, name, *out, want, err);
 }
 
@@ -36,7 +38,8 @@ static int load_titles(struct rec_features *f, struct rec_err *err)
     if (!rec_safetensors_find(file, "title_ptr"))
         return 0;
     if (rec_ids_load(&f->terms, file, "terms", err) < 0 ||
-        rec_csr_load(file, "title_ptr", "title_term", f->items.n, f->terms.n, &f->title_ptr, &f->title_term, &nnz, err) < 0)
+        rec_csr_load(file, "title_ptr", "title_term", f->items.n, f->terms.n, &f->title_ptr, &f->title_term, &nnz,
+                     err) < 0)
         return -1;
     if (load_vector(&f->term_idf, file, "term_idf", f->terms.n, err) < 0)
         return -1;
@@ -49,11 +52,13 @@ static int load_all(struct rec_features *f, struct rec_err *err)
     const char *history;
 
     if (rec_safetensors_expect(file, "rec.features", 1, err) < 0 || rec_ids_load(&f->items, file, "items", err) < 0 ||
-        rec_ids_load(&f->users, file, "users", err) < 0 || rec_ids_load(&f->item_columns, file, "item_columns", err) < 0 ||
+        rec_ids_load(&f->users, file, "users", err) < 0 ||
+        rec_ids_load(&f->item_columns, file, "item_columns", err) < 0 ||
         rec_ids_load(&f->user_columns, file, "user_columns", err) < 0)
         return -1;
     if (load_table(&f->item_dense, file, "item_dense", f->items.n, f->item_columns.n, err) < 0 ||
-        load_table(&f->user_dense, file, "user_dense", f->users.n, f->user_columns.n, err) < 0 || load_titles(f, err) < 0)
+        load_table(&f->user_dense, file, "user_dense", f->users.n, f->user_columns.n, err) < 0 ||
+        load_titles(f, err) < 0)
         return -1;
     history = rec_safetensors_meta(file, "history");
     f->history = strdup(history ? history : "");

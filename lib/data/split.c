@@ -2,9 +2,9 @@
  *
  * Cutting ratings into parts.
  *
- * By chance: one pass that deals each rating to a part with the chance (still wanted there) / (still to come), which gives every
- * subset of the wanted size the same chance (selection sampling: Knuth, TAOCP 2, 3.4.2, algorithm S; here with several hands).
- * By time: the moment is found by counting times in ever smaller ranges, without a sorted copy.
+ * By chance: one pass that deals each rating to a part with the chance (still wanted there) / (still to come), which
+ * gives every subset of the wanted size the same chance (selection sampling: Knuth, TAOCP 2, 3.4.2, algorithm S; here
+ * with several hands). By time: the moment is found by counting times in ever smaller ranges, without a sorted copy.
  */
 #include <rec/data.h>
 
@@ -137,7 +137,7 @@ static int by_last(uint8_t *part, const struct rec_ratings *r, const struct rec_
     return 0;
 }
 
-/* The k-th smallest time (from 0): its range is cut into 65,536 pieces, again and again, until a piece is one second. */
+/* The k-th smallest time (from 0): its range is cut into 65,536 pieces, again and again, until one is a second. */
 static int time_at(int64_t *out, const struct rec_ratings *r, size_t k, struct rec_err *err)
 {
     enum { PIECES = 1 << 16 };
@@ -173,7 +173,8 @@ static int time_at(int64_t *out, const struct rec_ratings *r, size_t k, struct r
     return 0;
 }
 
-/* The first second of the latest `share`; ratings of one second stay together. Leaves something before it where that can be. */
+/* The first second of the latest `share`; ratings of one second stay together. Leaves something before it where that
+ * can be. */
 static int cut_at(int64_t *cut, const struct rec_ratings *r, double share, struct rec_err *err)
 {
     size_t wanted = at_most((size_t)(share * (double)r->nnz + 0.5), r->nnz);
@@ -190,7 +191,8 @@ static int cut_at(int64_t *cut, const struct rec_ratings *r, double share, struc
     return 0;
 }
 
-static int by_time(uint8_t *part, int64_t *cut, const struct rec_ratings *r, const struct rec_split_options *o, struct rec_err *err)
+static int by_time(uint8_t *part, int64_t *cut, const struct rec_ratings *r, const struct rec_split_options *o,
+                   struct rec_err *err)
 {
     int64_t test = o->before, valid = INT64_MAX;
 
@@ -259,8 +261,8 @@ static void give_back(uint8_t *part, const struct rec_ratings *r, size_t min_tra
     }
 }
 
-int rec_split_assign(uint8_t *part, struct rec_split_found *found, const struct rec_ratings *r, const struct rec_split_options *o,
-                     struct rec_err *err)
+int rec_split_assign(uint8_t *part, struct rec_split_found *found, const struct rec_ratings *r,
+                     const struct rec_split_options *o, struct rec_err *err)
 {
     struct rec_split_found unused;
     int rc = 0;
@@ -282,7 +284,8 @@ int rec_split_assign(uint8_t *part, struct rec_split_found *found, const struct 
     return rc;
 }
 
-int rec_split_take(struct rec_ratings *out, const struct rec_ratings *r, const uint8_t *part, uint8_t which, struct rec_err *err)
+int rec_split_take(struct rec_ratings *out, const struct rec_ratings *r, const uint8_t *part, uint8_t which,
+                   struct rec_err *err)
 {
     struct rec_ratings taken = {.n_users = r->n_users, .n_items = r->n_items};
     int64_t *ptr, *time = NULL;

@@ -316,7 +316,8 @@ out:
 int rec_synth_movies(const struct rec_synth_options *o, struct rec_out *out, struct rec_err *err)
 {
     static const char *const genres[] = {"Drama", "Comedy", "Thriller", "Action", "Romance", "Adventure", "Crime",
-        "Science Fiction", "Horror", "Fantasy", "Children", "Animation", "Mystery", "Documentary", "War", "Musical", "Western", "Noir"};
+        "Science Fiction", "Horror", "Fantasy", "Children", "Animation", "Mystery", "Documentary", "War", "Musical",
+        "Western", "Noir"};
     struct rec_synth_world w;
     struct rec_buf text = {0};
     int rc = -1;

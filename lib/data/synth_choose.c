@@ -2,9 +2,10 @@
  *
  * What one made-up user rates, when, and how.
  *
- * The next item: a genre they like (or any), an item of it by popularity, taken with a chance that grows with taste, unless it
- * is rated already or not released yet; otherwise again. Someone who has rated most of what there is would try for ever: then the
- * rest of the session is drawn at once, without replacement, by the largest of log weight + Gumbel noise (Efraimidis, Spirakis 2006).
+ * The next item: a genre they like (or any), an item of it by popularity, taken with a chance that grows with taste,
+ * unless it is rated already or not released yet; otherwise again. Someone who has rated most of what there is would
+ * try for ever: then the rest of the session is drawn at once, without replacement, by the largest of log weight +
+ * Gumbel noise (Efraimidis, Spirakis 2006).
  */
 #include "synth_priv.h"
 
@@ -39,7 +40,8 @@ static int by_key(const void *a, const void *b)
 }
 
 /* The slow way: all items left are weighed at once, and slots from .. to take the best. */
-static void fill_session(const struct rec_synth_world *w, struct rec_synth_scratch *s, size_t from, size_t to, int64_t when)
+static void fill_session(const struct rec_synth_world *w, struct rec_synth_scratch *s, size_t from, size_t to,
+                         int64_t when)
 {
     size_t n = 0;
 
@@ -110,7 +112,8 @@ static double exponential(struct rec_rng *rng)
     return -log(1 - rec_rng_uniform(rng));
 }
 
-/* Sessions of some 15 ratings or more, spread over the time from joining to leaving, about a year; seconds pass between ratings. */
+/* Sessions of some 15 ratings or more, spread over the time from joining to leaving, about a year; seconds pass
+ * between ratings. */
 void rec_synth_choose(const struct rec_synth_world *w, struct rec_synth_scratch *s, size_t u)
 {
     enum { SESSIONS = 40 };

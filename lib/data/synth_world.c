@@ -2,9 +2,10 @@
  *
  * The world of made-up ratings: items with genres, factors, years and popularity; users with activity and taste.
  *
- * Popularity: Zipf's law with Mandelbrot's shift, weight(rank) = (rank + 10)^-1. Drawing by it: Walker's alias tables (Vose 1991).
- * Factors of an item: the mean direction of its genres turned towards a direction of its own; a user's taste: likewise from the
- * genres they like. All vectors have length 1, and their product is scaled to the wanted variance by sampling pairs.
+ * Popularity: Zipf's law with Mandelbrot's shift, weight(rank) = (rank + 10)^-1. Drawing by it: Walker's alias tables
+ * (Vose 1991). Factors of an item: the mean direction of its genres turned towards a direction of its own; a user's
+ * taste: likewise from the genres they like. All vectors have length 1, and their product is scaled to the wanted
+ * variance by sampling pairs.
  */
 #include "synth_priv.h"
 
@@ -37,7 +38,8 @@ static void alias_clear(struct rec_synth_alias *alias)
 }
 
 /* Vose's method: each column holds at most two outcomes; `small` and `large` grow from both ends of one array. */
-static int alias_make(struct rec_synth_alias *alias, const double *weight, const int32_t *what, size_t n, struct rec_err *err)
+static int alias_make(struct rec_synth_alias *alias, const double *weight, const int32_t *what, size_t n,
+                      struct rec_err *err)
 {
     uint32_t *todo = rec_malloc(n, sizeof *todo, "made-up ratings", err);
     double *p = rec_malloc(n, sizeof *p, "made-up ratings", err), sum = 0;
@@ -121,7 +123,8 @@ static void turn(float *v, size_t n, double own, struct rec_rng *rng)
         v[i] = t > 0 ? (float)(v[i] / sqrt(t)) : 0;
 }
 
-/* One to three genres, the first ones more often; seven films in ten are older than the first rating, some of them much. */
+/* One to three genres, the first ones more often; seven films in ten are older than the first rating, some of them
+ * much. */
 static void invent(struct rec_synth_world *w, size_t i, struct rec_rng *rng)
 {
     size_t want = 1 + rec_rng_below(rng, 3);
@@ -137,7 +140,8 @@ static void invent(struct rec_synth_world *w, size_t i, struct rec_rng *rng)
     }
     rec_date_to_civil(w->o.since, &first, &month, &day);
     rec_date_to_civil(w->o.until, &last, &month, &day);
-    w->release[i] = rec_date_from_civil(old ? first - (int64_t)(age < 80 ? age : 80) : first + (int64_t)(u * (double)(last - first + 1)), 1, 1);
+    first += old ? -(int64_t)(age < 80 ? age : 80) : (int64_t)(u * (double)(last - first + 1));
+    w->release[i] = rec_date_from_civil(first, 1, 1);
 }
 
 static void take_film(struct rec_synth_world *w, size_t i, const struct rec_synth_film *film)
@@ -307,7 +311,8 @@ static int make_scale(struct rec_synth_world *w, struct rec_err *err)
         double dot;
 
         rec_synth_world_user(w, &user, &rng);
-        dot = rec_synth_world_dot(user.taste, w->factors + rec_rng_below(&rng, w->o.n_items) * w->o.factors, w->o.factors);
+        dot = rec_synth_world_dot(user.taste, w->factors + rec_rng_below(&rng, w->o.n_items) * w->o.factors,
+                                  w->o.factors);
         sum += dot;
         squares += dot * dot;
     }
@@ -332,7 +337,8 @@ static size_t sum_counts(const double *active, size_t n, double scale, size_t le
     return sum;
 }
 
-/* Log-normal activity, scaled by bisection so that the sum is n_ratings; what rounding leaves over is dealt out one by one. */
+/* Log-normal activity, scaled by bisection so that the sum is n_ratings; what rounding leaves over is dealt out one
+ * by one. */
 static int make_activity(struct rec_synth_world *w, double *active, size_t most, struct rec_err *err)
 {
     size_t n = w->o.n_users, total = w->o.n_ratings, sum = 0, least;
@@ -340,7 +346,8 @@ static int make_activity(struct rec_synth_world *w, double *active, size_t most,
     struct rec_rng rng;
 
     if (total > n * most) /* n and most are below 2^31 */
-        return rec_err_set(err, "%zu ratings: too many for %zu users and the %zu of %zu items that are out by the first day",
+        return rec_err_set(err,
+                           "%zu ratings: too many for %zu users and the %zu of %zu items that are out by the first day",
                            total, n, most, w->o.n_items);
     if (total < n)
         return rec_err_set(err, "%zu ratings: fewer than the %zu users", total, n);
@@ -407,7 +414,8 @@ static int allocate(struct rec_synth_world *w, struct rec_err *err)
     w->factors = rec_calloc(nf, sizeof *w->factors, "made-up items", err);
     w->genre_factors = rec_calloc(SYNTH_GENRES_MAX * w->o.factors, sizeof *w->genre_factors, "made-up items", err);
     w->count = rec_calloc(w->o.n_users, sizeof *w->count, "made-up users", err);
-    return w->id_at && w->release && w->genres && w->weight && w->bias && w->factors && w->genre_factors && w->count ? 0 : -1;
+    return w->id_at && w->release && w->genres && w->weight && w->bias && w->factors && w->genre_factors && w->count
+               ? 0 : -1;
 }
 
 /* Nobody is given more than what was out before the first day, so that a rating always has an item. */
@@ -431,7 +439,8 @@ int rec_synth_world_make(struct rec_synth_world *w, const struct rec_synth_optio
     w->any_share = 1 - liked_share;
     if (o->n_items < 1 || o->n_users < 1 || o->n_items > INT32_MAX || o->n_users > INT32_MAX)
         return rec_err_set(err, "made-up ratings: users and items must be 1 to 2147483647");
-    if (o->factors < 1 || o->factors > 256 || o->until <= o->since || o->since < year_1 || o->until > year_9999 || !(o->noise >= 0) || !(o->structure >= 0))
+    if (o->factors < 1 || o->factors > 256 || o->until <= o->since || o->since < year_1 || o->until > year_9999 ||
+        !(o->noise >= 0) || !(o->structure >= 0))
         return rec_err_set(err, "made-up ratings: factors must be 1 to 256, noise and structure at least 0, "
                            "and the last day after the first, in the years 1 to 9999");
     if (!(scratch = rec_malloc(widest, sizeof *scratch, "made-up ratings", err)) || allocate(w, err) < 0 ||

@@ -2,16 +2,17 @@
  *
  * Words of titles and their TF-IDF weights (Salton and Buckley 1988; smoothed and normalized as scikit-learn does).
  *
- * Titles are cut into words once, kept as numbers; then each word's number of titles is known, rare and common ones are dropped,
- * and the rows are made of what is left.
+ * Titles are cut into words once, kept as numbers; then each word's number of titles is known, rare and common ones
+ * are dropped, and the rows are made of what is left.
  */
 #include <math.h>
 
 #include <rec/data.h>
 
-static const char *const stop_words[] = {"a", "an", "and", "at", "by", "das", "de", "del", "der", "des", "die", "du", "el", "for",
-    "from", "i", "il", "in", "is", "la", "las", "le", "les", "lo", "los", "no", "of", "on", "or", "part", "the", "to", "und", "vs",
-    "with", "y"};
+static const char *const stop_words[] = {
+    "a", "an", "and", "at", "by", "das", "de", "del", "der", "des", "die", "du", "el", "for", "from", "i", "il", "in",
+    "is", "la", "las", "le", "les", "lo", "los", "no", "of", "on", "or", "part", "the", "to", "und", "vs", "with", "y",
+};
 
 struct words {
     struct rec_hashmap map;   /* all words that were met */
@@ -46,13 +47,15 @@ static bool letter(uint32_t c)
     if (c < 0x80)
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     return c >= 0xc0 && c != 0xd7 && c != 0xf7 && !(c >= 0x2000 && c <= 0x2bff) && !(c >= 0x3000 && c <= 0x3004) &&
-           !(c >= 0x3008 && c <= 0x3020) && c != 0x30fb && !(c >= 0xfe30 && c <= 0xfe6f) && !(c >= 0xff00 && c <= 0xff0f);
+           !(c >= 0x3008 && c <= 0x3020) && c != 0x30fb && !(c >= 0xfe30 && c <= 0xfe6f) &&
+           !(c >= 0xff00 && c <= 0xff0f);
 }
 
 /* The small letter: ASCII, Latin-1, Latin Extended-A, Greek, Cyrillic, Armenian. */
 static uint32_t small(uint32_t c)
 {
-    if ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f))
+    if ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) ||
+        (c >= 0x410 && c <= 0x42f))
         return c + 0x20;
     if (c >= 0x400 && c <= 0x40f)
         return c + 0x50;
@@ -128,7 +131,8 @@ static size_t without_year(const char *title, size_t len)
     return len - 6;
 }
 
-static int read_title(struct words *w, const char *title, size_t len, const struct rec_titles_options *o, struct rec_err *err)
+static int read_title(struct words *w, const char *title, size_t len, const struct rec_titles_options *o,
+                      struct rec_err *err)
 {
     size_t at = 0;
 
@@ -152,7 +156,8 @@ static int by_number(const void *a, const void *b)
 }
 
 /* All titles into numbers, sorted within each; then the number of titles that have each word. */
-static int read_titles(struct words *w, const struct rec_catalogue *c, const struct rec_titles_options *o, struct rec_err *err)
+static int read_titles(struct words *w, const struct rec_catalogue *c, const struct rec_titles_options *o,
+                       struct rec_err *err)
 {
     if (!(w->ptr = rec_calloc(c->n + 1, sizeof *w->ptr, "words of titles", err)))
         return -1;
@@ -193,7 +198,8 @@ static int choose_terms(struct rec_titles *out, int32_t *term, const struct word
         if (w->df[k] < o->min_df || (double)w->df[k] > o->max_df * (double)titles)
             continue;
         term[k] = 0;
-        if (rec_hashmap_intern(&kept, w->map.bytes + w->map.offset[k], (size_t)(w->map.offset[k + 1] - w->map.offset[k])) ==
+        if (rec_hashmap_intern(&kept, w->map.bytes + w->map.offset[k],
+                               (size_t)(w->map.offset[k + 1] - w->map.offset[k])) ==
             REC_HASHMAP_NONE) {
             rec_err_memory(err, "words of titles");
             goto out;
@@ -216,7 +222,8 @@ out:
 }
 
 /* The terms of one title, counted, weighted, to row[0 ..]; returns how many. */
-static size_t make_row(int32_t *row, float *weight, const struct words *w, size_t title, const int32_t *term, const float *idf)
+static size_t make_row(int32_t *row, float *weight, const struct words *w, size_t title, const int32_t *term,
+                       const float *idf)
 {
     size_t n = 0;
     double squares = 0;
@@ -246,8 +253,8 @@ static size_t make_row(int32_t *row, float *weight, const struct words *w, size_
     return n;
 }
 
-static int make_rows(struct rec_titles *out, const struct words *w, const int32_t *term, const int32_t *place, size_t titles, size_t n,
-                     struct rec_err *err)
+static int make_rows(struct rec_titles *out, const struct words *w, const int32_t *term, const int32_t *place,
+                     size_t titles, size_t n, struct rec_err *err)
 {
     size_t nnz = 0;
     int32_t *title_at = rec_malloc(n, sizeof *title_at, "words of titles", err);

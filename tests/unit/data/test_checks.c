@@ -95,8 +95,8 @@ static void extremes(void **state)
     static int32_t item[N];
     static float value[N];
     static const int64_t offset[] = {0, 1};
-    struct rec_ratings r = {.n_users = 1, .n_items = N, .nnz = N, .user_ptr = ptr, .item = item, .value = value, .time = time,
-                            .users = {"\033", offset, 1, {NULL}}};
+    struct rec_ratings r = {.n_users = 1, .n_items = N, .nnz = N, .user_ptr = ptr, .item = item, .value = value,
+                            .time = time, .users = {"\033", offset, 1, {NULL}}};
     struct rec_checks_options o;
 
     (void)state;
@@ -114,7 +114,8 @@ static void extremes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(small_set), cmocka_unit_test(nothing_and_little), cmocka_unit_test(extremes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(small_set), cmocka_unit_test(nothing_and_little),
+                                       cmocka_unit_test(extremes)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

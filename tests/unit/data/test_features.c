@@ -17,8 +17,9 @@ static struct rec_catalogue catalogue(const char *titles, const int64_t *title_o
     static const int64_t offset[] = {0, 1, 3}, genre_offset[] = {0, 1, 3}, genre_ptr[] = {0, 1, 3};
     static const int32_t year[] = {1995, 0}, genre[] = {1, 0, 1};
 
-    return (struct rec_catalogue){.n = 2, .items = {"a10", offset, 2, {NULL}}, .title = titles, .title_offset = title_offset,
-                                  .year = year, .genres = {"XYZ", genre_offset, 2, {NULL}}, .genre_ptr = genre_ptr, .genre = genre};
+    return (struct rec_catalogue){.n = 2, .items = {"a10", offset, 2, {NULL}}, .title = titles,
+                                  .title_offset = title_offset, .year = year,
+                                  .genres = {"XYZ", genre_offset, 2, {NULL}}, .genre_ptr = genre_ptr, .genre = genre};
 }
 
 static double item(const struct rec_features *f, const char *id, const char *column)
@@ -158,7 +159,8 @@ static void written_and_read(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(by_hand), cmocka_unit_test(words), cmocka_unit_test(written_and_read)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(by_hand), cmocka_unit_test(words),
+                                       cmocka_unit_test(written_and_read)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,8 +117,8 @@ static struct rec_ratings at_times(const int64_t *time, size_t n)
     ptr[1] = (int64_t)n;
     for (size_t i = 0; i < n; i++)
         item[i] = (int32_t)i;
-    return (struct rec_ratings){.n_users = 1, .n_items = 16, .nnz = n, .user_ptr = ptr, .item = item, .value = value, .time = time,
-                                .users = {"u", offset, 1, {NULL}}};
+    return (struct rec_ratings){.n_users = 1, .n_items = 16, .nnz = n, .user_ptr = ptr, .item = item, .value = value,
+                                .time = time, .users = {"u", offset, 1, {NULL}}};
 }
 
 static void the_moment_is_right(void **state)

@@ -29,7 +29,8 @@ static void check_rows(const struct rec_ratings *r, const struct rec_synth_optio
 
 static void sizes(void **state)
 {
-    static const size_t cases[][4] = {{1, 1, 1, 1}, {1, 1, 1, 256}, {7, 1, 7, 3}, {100, 64, 2500, 8}, {100, 65, 100, 1}, {3, 5000, 600, 2}};
+    static const size_t cases[][4] = {{1, 1, 1, 1}, {1, 1, 1, 256}, {7, 1, 7, 3}, {100, 64, 2500, 8}, {100, 65, 100, 1},
+                                      {3, 5000, 600, 2}};
     struct rec_synth_options o;
     struct rec_ratings r;
 
