@@ -115,8 +115,8 @@ uint32_t rec_idtable_intern(struct id_table *t, const char *text, size_t len)
     number = id_find_word(t, word_of(text, len));
     if (number != ID_NONE)
         return number;
-    /* At most five eighths full. */
-    if ((uint64_t)t->n_short * 8 >= (UINT64_C(5) << (64 - t->shift)) && grow_slots(t) < 0)
+    /* At most three eighths full: what is looked for is nearly always in the first slot. */
+    if ((uint64_t)t->n_short * 8 >= (UINT64_C(3) << (64 - t->shift)) && grow_slots(t) < 0)
         return ID_NONE;
     number = append(t, word_of(text, len));
     if (number != ID_NONE) {

@@ -387,14 +387,14 @@ static int take_odd(struct piece *p, const char *text, const uint32_t *e, uint32
 }
 
 /* The row when there is nothing new in it; false: nothing is done. */
-static inline bool take_usual(struct piece *p, const char *text, const uint32_t *e, uint32_t row, const int *column, uint32_t skip)
+static inline bool take_usual(struct piece *p, const char *text, const uint32_t *e, uint32_t row, uint64_t item_word,
+                              const int *column, uint32_t skip)
 {
     uint32_t u = field_start(column[REC_DETECT_USER], e, row, skip), u_len = e[column[REC_DETECT_USER]] - u;
-    uint32_t i = field_start(column[REC_DETECT_ITEM], e, row, skip), i_len = e[column[REC_DETECT_ITEM]] - i;
     float value = 1;
     int64_t time = 0;
 
-    if (((u_len - 1) | (i_len - 1)) >= 8)
+    if (u_len - 1 >= 8 || !item_word)
         return false;
     if (column[REC_DETECT_RATING] >= 0) {
         uint32_t r = field_start(column[REC_DETECT_RATING], e, row, skip), r_len = e[column[REC_DETECT_RATING]] - r;
@@ -414,7 +414,7 @@ static inline bool take_usual(struct piece *p, const char *text, const uint32_t 
             return false;
     }
     uint64_t user_word = load_word(text + u, u_len);
-    uint32_t user = p->user, item = id_find_word(&p->items, load_word(text + i, i_len));
+    uint32_t user = p->user, item = id_find_word(&p->items, item_word);
     if (user_word != p->user_word)
         user = id_find_word(&p->users, user_word);
     if (item == ID_NONE || user == ID_NONE)
@@ -433,8 +433,28 @@ static inline bool take_usual(struct piece *p, const char *text, const uint32_t 
     return true;
 }
 
+/* The words of the items, for all rows ahead of their use: their slots are on the way from memory meanwhile, which matters most here,
+ * as a slot that is not what was guessed would else be waited for with nothing else to do. Takes CRs off the row ends too. */
+static void look_ahead(const struct piece *p, const char *text, uint32_t *end, size_t rows, uint64_t *word)
+{
+    const int item = p->detect->column[REC_DETECT_ITEM];
+    const size_t n_fields = p->detect->n_fields;
+    uint32_t skip = (uint32_t)p->csv.dialect.delimiter_len, row = 0, *e = end + 1;
+
+    for (size_t i = 0; i < rows; i++, e += n_fields) {
+        uint32_t newline = e[n_fields - 1];
+        if (text[newline - 1] == '\r')
+            e[n_fields - 1]--;
+        uint32_t start = field_start(item, e, row, skip), len = e[item] - start;
+        word[i] = len - 1 < 8 ? load_word(text + start, len) : 0;
+        __builtin_prefetch(&p->items.slot[id_slot_of(&p->items, word[i])]);
+        row = newline + 1;
+    }
+}
+
 static int take_plain(struct piece *p, const char *text, uint32_t *end, size_t rows)
 {
+    uint64_t word[REC_CSV_SCAN_MAX / 4];
     const int column[REC_DETECT_COLUMNS] = {p->detect->column[0], p->detect->column[1], p->detect->column[2], p->detect->column[3]};
     const size_t n_fields = p->detect->n_fields;
     uint32_t skip = (uint32_t)p->csv.dialect.delimiter_len, row = 0, *e = end + 1;
@@ -442,13 +462,12 @@ static int take_plain(struct piece *p, const char *text, uint32_t *end, size_t r
     if (make_room(p, rows) < 0)
         return -1;
     p->csv.line = p->csv.next_line - rows;
+    look_ahead(p, text, end, rows, word);
     for (size_t i = 0; i < rows && !p->failed; i++, e += n_fields, p->csv.line++) {
-        uint32_t newline = e[n_fields - 1];
-        if (text[newline - 1] == '\r')
-            e[n_fields - 1]--;
-        if (!take_usual(p, text, e, row, column, skip) && take_odd(p, text, e, row) < 0)
+        if (!take_usual(p, text, e, row, word[i], column, skip) && take_odd(p, text, e, row) < 0)
             return -1;
-        row = newline + 1;
+        row = e[n_fields - 1] + 1;
+        row += text[row - 1] == '\r';
     }
     return 0;
 }

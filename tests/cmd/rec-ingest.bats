@@ -170,6 +170,8 @@ lines",3' 1,x,4abc >a.csv
     refuses 1 'long.csv:2:3: field is longer than 65536 bytes' rec-ingest -q long.csv
     { echo user,item,rating; printf 'a,"b'; head -c 100000000 /dev/zero | tr '\0' 1; } >open.csv
     refuses 1 'open.csv:2:[12]: ' rec-ingest -q open.csv
+    # the sanitizers' own memory has no ulimit
+    case $REC_BIN in *san-*) return 0 ;; esac
     # shellcheck disable=SC2002
     cat open.csv | (ulimit -v 400000; refuses 1 'standard input:2:[12]: ' rec-ingest -q --threads 1)
 }
