@@ -110,6 +110,7 @@ struct piece {
     struct rec_err fault;   /* why the row at hand is bad */
     size_t fault_column;
     const char *begin;   /* of its text, when that is mapped */
+    const char *let_go;  /* pages of it before here are no longer wanted in memory */
     const char *summed;  /* the checksum covers the text up to here */
     uint32_t crc32c;
     bool reports;        /* progress, for all */
