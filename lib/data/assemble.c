@@ -200,56 +200,6 @@ static const char *gather(struct work *w, struct scratch *s, size_t u)
     return s->rows;
 }
 
-static void insertion_sort(uint64_t *key, size_t n)
-{
-    for (size_t i = 1; i < n; i++) {
-        uint64_t k = key[i];
-        size_t j = i;
-        for (; j > 0 && key[j - 1] > k; j--)
-            key[j] = key[j - 1];
-        key[j] = k;
-    }
-}
-
-/* By the bits of the rank, lowest first. Digits are small when there are few keys, as each costs a pass over all its values. */
-static uint64_t *radix_sort(uint64_t *key, uint64_t *spare, size_t n, unsigned bits)
-{
-    unsigned most = n < 192 ? 6 : n < 4096 ? 9 : 11, passes = (bits + most - 1) / most, digit = (bits + passes - 1) / passes;
-    uint32_t count[1 << 11], mask = (1u << digit) - 1;
-
-    for (unsigned shift = 32; shift < 32 + bits; shift += digit) {
-        uint32_t sum = 0;
-        memset(count, 0, sizeof *count << digit);
-        for (size_t i = 0; i < n; i++)
-            count[key[i] >> shift & mask]++;
-        for (uint32_t v = 0; v <= mask; v++) {
-            uint32_t here = count[v];
-            count[v] = sum;
-            sum += here;
-        }
-        for (size_t i = 0; i < n; i++)
-            spare[count[key[i] >> shift & mask]++] = key[i];
-        uint64_t *other = key;
-        key = spare;
-        spare = other;
-    }
-    return key;
-}
-
-static const uint64_t *sort_keys(struct work *w, struct scratch *s, size_t n)
-{
-    bool sorted = true;
-
-    for (size_t i = 1; i < n && sorted; i++)
-        sorted = s->key[i - 1] <= s->key[i];
-    if (sorted)
-        return s->key;
-    if (n > 24)
-        return radix_sort(s->key, s->spare, n, w->item_bits);
-    insertion_sort(s->key, n);
-    return s->key;
-}
-
 static float value_of(const struct work *w, const char *row)
 {
     float value = 1;
@@ -314,7 +264,7 @@ static int settle(struct work *w, struct scratch *s, const char *rows, const uin
         }
     }
     if (w->duplicates == REC_INGEST_MEAN)
-        *value = mean_of(w, rows, key, n, (float *)(void *)(key == s->key || (key > s->key && key < s->key + s->room) ? s->spare : s->key));
+        *value = mean_of(w, rows, key, n, (float *)(void *)(key >= s->key && key < s->key + s->room ? s->spare : s->key));
     return 0;
 }
 
@@ -369,7 +319,7 @@ static int do_users(void *context, size_t begin, size_t end, unsigned thread, st
         if (scratch_room(w, s, n, err) < 0)
             return -1;
         const char *rows = gather(w, s, u);
-        const uint64_t *key = sort_keys(w, s, n);
+        const uint64_t *key = rec_rowsort(s->key, s->spare, n, w->item_bits);
         for (size_t i = 1; i < n; i++)
             twice |= key[i - 1] >> 32 == key[i] >> 32;
         w->kept[u] = (uint32_t)n;
@@ -497,9 +447,9 @@ int rec_assemble(struct rec_ratings *out, struct piece *piece, size_t n_pieces, 
                                 .time = w.time, .users = w.users, .items = w.items, .history = strdup(""),
                                 .owned = {w.user_ptr, w.item, w.value, w.time}};
     out->nnz = status == 0 ? (size_t)w.user_ptr[w.users.n] : 0;
+    clear(&w, threads);
     if (status == 0 && !out->history)
         status = rec_err_memory(err, name);
-    clear(&w, threads);
     if (status < 0)
         rec_ratings_clear(out);
     return status;

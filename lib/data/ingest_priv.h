@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files that read ratings from text share: idtable.c (ids to numbers), rows.c (text to rows), assemble.c (rows to CSR),
- * ingest.c (all of it).
+ * What the files that read ratings from text share: idtable.c (ids to numbers), cell.c (numbers and times), rows.c (text to rows),
+ * rowsort.c and assemble.c (rows to CSR), ingest.c (all of it).
  *
  * The text is cut into pieces, one for each thread. A piece has its own tables of ids and its own rows, so that threads share
  * nothing until all is read; then the tables are merged and every number is replaced by the rank of its id.
@@ -61,6 +61,13 @@ int rec_idtable_merge(struct id_table *into, const struct id_table *from, uint32
 /** Sorts them; rank[i] (room for t->n) = the place of id i. */
 int rec_idtable_sort(struct rec_ids *ids, const struct id_table *t, uint32_t *rank, struct rec_err *err);
 void rec_idtable_clear(struct id_table *t);
+
+/* ---- cell ---- */
+
+/** A finite decimal number; never -0. */
+int rec_cell_rating(float *out, const char *text, size_t len);
+/** NULL, or what is wrong with it. */
+const char *rec_cell_time(int64_t *out, const char *text, size_t len);
 
 /* ---- rows ---- */
 
@@ -124,6 +131,12 @@ int rec_rows_start(struct piece *p, size_t rows, struct rec_err *err);
 /** Makes its times I64. */
 int rec_rows_widen(struct piece *p);
 void rec_rows_clear(struct piece *p);
+
+/* ---- rowsort ---- */
+
+/** Sorts n keys by their bits from 32 to 32 + bits; what is equal there keeps its order, which the bits below must show. `spare` has
+ *  room for n. Returns whichever of the two holds the result. */
+const uint64_t *rec_rowsort(uint64_t *key, uint64_t *spare, size_t n, unsigned bits);
 
 /* ---- assemble ---- */
 

@@ -8,7 +8,6 @@
  */
 #include "ingest_priv.h"
 
-#include <math.h>
 #include <sys/mman.h>
 
 enum { HUGE_PAGE = 2 << 20, SUM_STEP = 64 << 10, PAGES_STEP = 4 << 20, ROW_SLACK = 64 };
@@ -170,57 +169,11 @@ static struct memo *memo_of(struct piece *p, uint64_t word)
 
 static int parse_rating(struct piece *p, float *out, const char *text, size_t len)
 {
-    double value;
-
-    if (rec_num_double(&value, text, len) < 0 || !isfinite((float)value))
+    if (rec_cell_rating(out, text, len) < 0)
         return -1;
-    *out = (float)value + 0.0f; /* no negative zero */
     if (len - 1 < 8)
         *memo_of(p, masked_word(text, len)) = (struct memo){masked_word(text, len), *out};
     return 0;
-}
-
-/* RFC 3339 to the second: 2024-12-31, or with T or a blank 23:59:59, a fraction that is dropped, and Z, an offset, or nothing: UTC. */
-static int parse_date(int64_t *out, const char *text, size_t len)
-{
-    char core[20];
-    size_t at = len < 19 ? len : 19;
-    int64_t offset = 0;
-    struct rec_err ignored;
-
-    if ((len != 10 && len < 19) || text[4] != '-')
-        return -1;
-    memcpy(core, text, at);
-    core[at] = 0;
-    if (at < len && text[at] == '.')
-        for (at++; at < len && text[at] >= '0' && text[at] <= '9';)
-            at++;
-    if (at < len && (text[at] == 'Z' || text[at] == 'z')) {
-        at++;
-    } else if (len - at == 6 && (text[at] == '+' || text[at] == '-') && text[at + 3] == ':') {
-        int64_t hours, minutes;
-        if (text[at + 1] < '0' || text[at + 4] < '0' || rec_num_int64(&hours, text + at + 1, 2) < 0 ||
-            rec_num_int64(&minutes, text + at + 4, 2) < 0 || hours > 23 || minutes > 59)
-            return -1;
-        offset = (text[at] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-        at = len;
-    }
-    if (at != len || rec_date_parse(out, core, "", &ignored) < 0)
-        return -1;
-    *out -= offset;
-    return 0;
-}
-
-/* NULL, or what is wrong. */
-static const char *parse_time(int64_t *out, const char *text, size_t len)
-{
-    const int64_t end_of_9999 = INT64_C(253402300799);
-
-    if (rec_num_int64(out, text, len) < 0 && parse_date(out, text, len) < 0)
-        return "is no time: seconds since 1970, or a date such as 2024-12-31T23:59:59Z";
-    if (*out > end_of_9999 || *out < -end_of_9999)
-        return "is beyond the year 9999: milliseconds?";
-    return NULL;
 }
 
 static int start_run(struct piece *p, uint32_t user)
@@ -264,7 +217,7 @@ static int convert(struct piece *p, const struct rec_csv_field f[REC_DETECT_COLU
             return field_fault(p, c, &f[c], cause);
     if (column[REC_DETECT_RATING] >= 0 && parse_rating(p, &value, f[REC_DETECT_RATING].text, f[REC_DETECT_RATING].len) < 0)
         return field_fault(p, REC_DETECT_RATING, &f[REC_DETECT_RATING], "is not a number");
-    if (column[REC_DETECT_TIME] >= 0 && (cause = parse_time(&time, f[REC_DETECT_TIME].text, f[REC_DETECT_TIME].len)))
+    if (column[REC_DETECT_TIME] >= 0 && (cause = rec_cell_time(&time, f[REC_DETECT_TIME].text, f[REC_DETECT_TIME].len)))
         return field_fault(p, REC_DETECT_TIME, &f[REC_DETECT_TIME], cause);
     if (start_run(p, rec_idtable_intern(&p->users, f[REC_DETECT_USER].text, f[REC_DETECT_USER].len)) < 0 ||
         emit(p, rec_idtable_intern(&p->items, f[REC_DETECT_ITEM].text, f[REC_DETECT_ITEM].len), value, time) < 0)
@@ -408,7 +361,7 @@ static inline bool take_usual(struct piece *p, const char *text, const uint32_t 
     }
     if (column[REC_DETECT_TIME] >= 0) {
         uint32_t t = field_start(column[REC_DETECT_TIME], e, row, skip), t_len = e[column[REC_DETECT_TIME]] - t;
-        if (!(t_len == 10 && ten_digits(&time, text + t)) && parse_time(&time, text + t, t_len))
+        if (!(t_len == 10 && ten_digits(&time, text + t)) && rec_cell_time(&time, text + t, t_len))
             return false;
         if ((uint64_t)time > UINT32_MAX && !p->layout.wide)
             return false;
