@@ -76,7 +76,7 @@ v,i,7' ]
 }
 
 @test "duplicates: the last by time whatever the order, else the greatest" {
-    rows=(u,i,r,t a,x,1,10 a,x,5,20 a,x,4,20 a,x,3,15 a,y,2,1)
+    rows=("u,i,r,t" "a,x,1,10" "a,x,5,20" "a,x,4,20" "a,x,3,15" "a,y,2,1")
     options=(--columns "user=u,item=i,rating=r,time=t")
     [ "$(csv "${rows[@]}")" = "$(csv "${rows[0]}" "${rows[5]}" "${rows[3]}" "${rows[2]}" "${rows[4]}" "${rows[1]}")" ]
     [ "$(csv "${rows[@]}" | head -1)" = a,x,5,20 ]
