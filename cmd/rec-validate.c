@@ -128,8 +128,9 @@ static void print_table(struct rec_buf *out, const struct rec_check_result *r, s
             out->data[--out->len] = '\0';
         }
     }
-    rec_buf_addf(out, "%zu failed, %zu warnings, %zu passed, %zu skipped\n", count[REC_CHECK_FAIL],
-                 count[REC_CHECK_WARN], count[REC_CHECK_OK], count[REC_CHECK_SKIPPED]);
+    rec_buf_addf(out, "%zu failed, %zu warning%s, %zu passed, %zu skipped\n", count[REC_CHECK_FAIL],
+                 count[REC_CHECK_WARN], count[REC_CHECK_WARN] == 1 ? "" : "s", count[REC_CHECK_OK],
+                 count[REC_CHECK_SKIPPED]);
 }
 
 static void print_json(struct rec_buf *out, const struct rec_check_result *r, size_t n, const size_t *count,
