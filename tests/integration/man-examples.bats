@@ -20,7 +20,13 @@ setup() {
     cp "$BATS_FILE_TMPDIR"/files/* .
 }
 
-page() { python3 "$ROOT/tests/integration/man-examples.py" "$ROOT/man/$1"; }
+page() {
+    if grep -qE '^(import|from) ' "$ROOT/man/$1"; then
+        need_python
+        export PYTHON
+    fi
+    python3 "$ROOT/tests/integration/man-examples.py" "$ROOT/man/$1"
+}
 
 @test "rec(1)" { page rec.1; }
 @test "rec-ingest(1)" { page rec-ingest.1; }
@@ -36,8 +42,6 @@ page() { python3 "$ROOT/tests/integration/man-examples.py" "$ROOT/man/$1"; }
 @test "rec-cat(1)" { page rec-cat.1; }
 @test "rec-synth(1)" { page rec-synth.1; }
 @test "rec-format(5)" {
-    need_python
-    export PYTHON
     page rec-format.5
     rec-info -q made.rec >/dev/null
 }

@@ -5,8 +5,10 @@
 An example is a line of a literal display (.Bd -literal, or .Dl) that begins with "$ ". It goes on over lines that follow
 a line ending in |, && or a backslash, and to the end of its here-document. Lines below it, up to the next example or the
 end of the display, are what it prints: all of standard output, of standard error, or of both; "..." stands for anything,
-and on a line of its own for any lines. It must exit 0, or 3, the answer no, where the page shows what it prints. A display that begins with "import" or "from" is a Python program, run with $PYTHON on ratings.rec. Any
-other display is only shown: it needs data or time that a test does not have.
+and on a line of its own for any lines. It must exit 0, or 3, the answer no, where the page shows what it prints; a part of
+a pipe may be cut short by its reader. A display that begins with "import" or "from" is a Python program, run with $PYTHON
+on ratings.rec. Any other display is only shown: it needs data or time that a test does not have.
+
 Prints what does not hold, as page:line: what, and exits 1.
 """
 import os
@@ -92,7 +94,7 @@ def main(page):
             print(f"{page}:{number}: did not end in 120 s: {command}")
             return 1
         heard = (run.stdout, run.stderr, run.stderr + run.stdout, run.stdout + run.stderr)
-        if run.returncode != 0 and not (run.returncode == 3 and printed):
+        if run.returncode not in (0, 141) and not (run.returncode == 3 and printed):
             print(f"{page}:{number}: exit {run.returncode}: {command}\n{run.stderr}", end="")
             bad = 1
         elif printed and not any(pattern(printed).fullmatch(text) for text in heard):
