@@ -177,7 +177,7 @@ static void forget(struct scratch *s)
     rec_line_forget(&s->copies);
 }
 
-static int gather(struct scratch *s, const struct rec_line_doc *doc, struct rec_err *err)
+static inline int gather(struct scratch *s, const struct rec_line_doc *doc, struct rec_err *err)
 {
     if (s->n == s->cap) {
         size_t cap = s->cap ? s->cap * 2 : 1024;

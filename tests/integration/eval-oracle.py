@@ -32,7 +32,12 @@ def make(folder):
                 continue
             scores = rng.normal(size=len(docs)).round(1 if q % 2 else 9)  # many ties in every other query
             for r in rng.permutation(len(docs)):
-                print(f"q{q} Q0 d{docs[r]} {r} {scores[r]} tag", file=run)
+                text = str(scores[r])
+                if q % 6 == 1:  # scores that are equal as floats, or nearly, in many spellings
+                    near = np.float32(1.7) + np.float32(2.0**-23) * rng.integers(0, 3)
+                    exact = float(near) + 2.0**-23 * rng.choice([0, 0.1, 0.49999999, 0.5, 0.50000001])
+                    text = rng.choice(["%.17g", "%.20f", "%.9f", "%.12g", "%.16f", "%e", "%.7f"]) % exact
+                print(f"q{q} Q0 d{docs[r]} {r} {text} tag", file=run)
 
 
 def check_run(folder):
