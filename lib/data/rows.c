@@ -459,8 +459,11 @@ static void add_up(struct piece *p)
 
 static int take_next(struct piece *p, struct rec_err *err)
 {
+    uint64_t before = p->csv.source.delivered;
     int status = rec_csv_next(&p->csv, err);
 
+    if (p->csv.source.delivered != before && p->options->progress)
+        p->options->progress(p->options->context, p->csv.source.delivered, 0);
     if (status <= 0)
         return status;
     p->user_word = 0; /* the user's number may change without it */

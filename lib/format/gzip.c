@@ -165,6 +165,7 @@ int rec_gzip_read(struct rec_gzip *in, void *out, size_t len, size_t *got, struc
             return -1;
         in->crc32c = rec_crc32c(in->crc32c, (unsigned char *)out + *got, n);
         *got += n;
+        in->delivered += n;
     }
     return 0;
 }

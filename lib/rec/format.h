@@ -182,6 +182,7 @@ struct rec_gzip {
     int fd;
     bool owns_fd, finished;
     uint32_t crc32c;              /**< of what was read by rec_gzip_read so far */
+    uint64_t delivered;           /**< so many bytes */
     unsigned char *block;
     size_t at, fill;
 };
