@@ -118,10 +118,10 @@ def peer_ratings(name, folder, part):
         model.fit(frame)
         seconds, guess = cpu() - start, model.predict(a, b)
     else:
-        import libmf
+        from libmf import mf
         users, items = ({k: n for n, k in enumerate(np.unique(x))} for x in (u, i))
         rows = np.column_stack([[users[k] for k in u], [items[k] for k in i], v - v.mean()]).astype(np.float32)
-        model = libmf.MF(k=32, lambda_p2=0.1, lambda_q2=0.1, eta=0.1, num_iters=30, threads=1, quiet=True)
+        model = mf.MF(k=32, lambda_p1=0, lambda_q1=0, lambda_p2=0.1, lambda_q2=0.1, eta=0.1, nr_iters=30, nr_threads=1, quiet=True)
         start = cpu()
         model.fit(rows)
         seconds = cpu() - start
@@ -169,7 +169,7 @@ def a_pass(measure, short, long, turns):
 
 
 def speed(bin, folder, peak):
-    sets = [("gowalla", 3, 1, 5, ["irspack", "implicit", "cmfrec", "irspack cholesky", "irspack subspace", "implicit cholesky"])]
+    sets = [("gowalla", 2, 1, 4, ["irspack", "implicit", "cmfrec", "irspack cholesky", "irspack subspace", "implicit cholesky"])]
     if os.path.exists(folder + "/large.rec"):
         sets.append(("large", 1, 1, 2, ["irspack", "implicit"]))
     for name, turns, short, long, peers in sets:
