@@ -7,39 +7,36 @@
 #include <emmintrin.h>
 #endif
 
-/* The number that the last n of the 8 bytes before `end` spell (n from 1 to 8), or false when they are not all digits. All 8 must be
- * readable. Eight digits at once, by three multiplications, as in Lemire's fast_float. */
-static bool last_digits(uint64_t *out, const char *end, size_t n)
+/* The number that the last n (0 to 8) of the 8 bytes before `end` spell; *odd becomes non-zero when they are not all digits. Eight
+ * digits at once, by three multiplications, as in Lemire's fast_float; no step depends on n being known. */
+static inline uint64_t last_digits(const char *end, size_t n, uint64_t *odd)
 {
     const uint64_t zeros = UINT64_C(0x3030303030303030), high = UINT64_C(0xf0f0f0f0f0f0f0f0);
-    unsigned others = 8 * (8 - (unsigned)n);
-    uint64_t w;
+    unsigned half = 4 * (8 - (unsigned)n);
+    uint64_t others = (UINT64_C(1) << half << half) - 1, w;
 
     memcpy(&w, end - 8, 8);
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
     w = __builtin_bswap64(w);
 #endif
-    if (others)
-        w = w >> others << others | zeros >> (64 - others);
-    if (((w & high) | ((w + UINT64_C(0x0606060606060606)) & high) >> 4) != UINT64_C(0x3333333333333333))
-        return false;
+    w = (w & ~others) | (zeros & others);
+    *odd |= ((w & high) | ((w + UINT64_C(0x0606060606060606)) & high) >> 4) ^ UINT64_C(0x3333333333333333);
     w -= zeros;
     w = w * 10 + (w >> 8);
-    *out = ((w & UINT64_C(0xff000000ff)) * UINT64_C(0xf424000000064) +
+    return ((w & UINT64_C(0xff000000ff)) * UINT64_C(0xf424000000064) +
             (w >> 16 & UINT64_C(0xff000000ff)) * UINT64_C(0x271000000001)) >> 32 & UINT64_C(0xffffffff);
-    return true;
 }
 
 /* Most scores have at most 19 digits, no more than 16 of them behind the point, and no exponent. Their value is a product of two
  * doubles, off by two ulps at most; where that is enough to tell the nearest float it is done, and the strict reader decides the rest.
- * 16 bytes before `end` must be readable when the score is longer than 8, 8 bytes in any case. */
-static bool quick_score(float *out, const char *p, const char *end)
+ * The 16 bytes before `end` must be readable. */
+static inline bool quick_score(float *out, const char *p, const char *end)
 {
     static const double tenth[] = {1e0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14,
                                    1e-15, 1e-16};
     static const uint32_t ten[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
     bool negative = *p == '-';
-    uint64_t digits = 0, more = 0, bits;
+    uint64_t digits = 0, odd = 0, bits;
     unsigned digit;
 
     p += negative;
@@ -49,17 +46,11 @@ static bool quick_score(float *out, const char *p, const char *end)
     size_t n = (size_t)(p - whole), after = p < end ? (size_t)(end - p) - 1 : 0;
     if (n == 0 || n > 8 || after > 16 || n + after > 19 || (p < end && *p != '.'))
         return false;
-    if (after > 8) {
-        if (!last_digits(&more, end - 8, after - 8))
-            return false;
-        digits = digits * ten[after - 8] + more;
-    }
-    if (after > 0) {
-        size_t last = after > 8 ? 8 : after;
-        if (!last_digits(&more, end, last))
-            return false;
-        digits = digits * ten[last] + more;
-    }
+    size_t last = after < 8 ? after : 8;
+    digits = digits * ten[after - last] + last_digits(end - 8, after - last, &odd);
+    digits = digits * ten[last] + last_digits(end, last, &odd);
+    if (odd)
+        return false;
     double value = (double)digits * tenth[after];
     memcpy(&bits, &value, sizeof bits);
     uint64_t rest = bits & 0x1fffffff, half = 0x10000000;
@@ -76,13 +67,14 @@ static int bad_line(const struct rec_in *in, const char *at, const char *cause, 
 
 /* Nearly all lines have at most 64 bytes and one blank between fields. Where the blanks are is then one word, whose bits are taken
  * off in turn, without a guess at each byte that the processor would often get wrong. */
-static bool quick_line(struct rec_trec_text *query, struct rec_line_doc *doc, const char **at, const char *end)
+static bool quick_line(struct rec_trec_text *query, struct rec_line_doc *doc, const char **at, const struct rec_in *in)
 {
 #ifdef __SSE2__
-    const char *p = *at;
+    const char *p = *at, *begin = (const char *)in->data;
     uint64_t blanks = 0, ends = 0;
 
-    if (end - p < 64)
+    // Scores are read with the 16 bytes before their end, lines by 64 bytes.
+    if (p - begin < 16 || begin + in->len - p < 64)
         return false;
     for (int i = 0; i < 4; i++) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
@@ -103,7 +95,7 @@ static bool quick_line(struct rec_trec_text *query, struct rec_line_doc *doc, co
     *at = p + __builtin_ctzll(after5) + 1;
     return true;
 #else
-    (void)query, (void)doc, (void)at, (void)end;
+    (void)query, (void)doc, (void)at, (void)in;
     return false;
 #endif
 }
@@ -114,7 +106,7 @@ static int trec_line(const struct rec_in *in, struct rec_trec_text *query, struc
     const char *start = *p;
     double value;
 
-    if (quick_line(query, doc, p, end))
+    if (quick_line(query, doc, p, in))
         return 0;
     *query = rec_trec_field(p, end);
     rec_trec_field(p, end);
@@ -126,8 +118,7 @@ static int trec_line(const struct rec_in *in, struct rec_trec_text *query, struc
         return 0;
     if (tag.len == 0 || more.len > 0)
         return bad_line(in, start, "not the six fields `query Q0 document rank score tag`", err);
-    // Five fields and their blanks are before the score's end: 9 bytes, and the digits themselves.
-    if (quick_score(&doc->score, score.at, score.at + score.len))
+    if (score.at + score.len - (const char *)in->data >= 16 && quick_score(&doc->score, score.at, score.at + score.len))
         return 0;
     if (rec_num_double(&value, score.at, score.len) < 0)
         return rec_err_set(err, "%s: line %zu: score '%.*s' is no number", in->name, rec_trec_line(in, start),

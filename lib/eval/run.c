@@ -10,6 +10,7 @@
 #include "trec_priv.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
 #define PIECE ((size_t)4 << 20)
 
@@ -52,6 +53,7 @@ struct run {
     double *values;
     struct scratch *scratch;
     struct piece *piece;
+    atomic_uchar *taken;         /* [queries] some piece has judged it: a row of values has one writer at a time */
 };
 
 /* ---- judging a query ---- */
@@ -214,7 +216,7 @@ static int close_segment(const struct run *run, struct piece *piece, struct scra
     if (!segment)
         return 0;
     segment->end = end;
-    if (inside && piece->n > 1 && segment->query != REC_HASHMAP_NONE) {
+    if (inside && piece->n > 1 && segment->query != REC_HASHMAP_NONE && !atomic_exchange(&run->taken[segment->query], 1)) {
         status = judge(run, s, segment->query, err);
         segment->judged = true;
     }
@@ -382,6 +384,7 @@ static void clear_run(struct run *run, size_t pieces, unsigned threads)
         rec_judge_clear(&run->scratch[t].judge);
     }
     free(run->scratch);
+    free(run->taken);
 }
 
 int rec_run_measure(double *values, struct rec_run_counts *counts, const char *path, const struct rec_qrels *qrels,
@@ -402,7 +405,8 @@ int rec_run_measure(double *values, struct rec_run_counts *counts, const char *p
     pieces = in.len / PIECE + 1;
     run.piece = rec_calloc(pieces, sizeof *run.piece, "run", err);
     run.scratch = rec_calloc(threads, sizeof *run.scratch, "run", err);
-    if (!run.piece || !run.scratch)
+    run.taken = rec_calloc(qrels->n, sizeof *run.taken, "run", err);
+    if (!run.piece || !run.scratch || !run.taken)
         goto out;
     prepare_values(counts, &run);
     if (rec_pool_run(threads, in.len, whole ? in.len : PIECE, walk, &run, err) < 0 || finish(counts, &run, pieces, err) < 0)
