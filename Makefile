@@ -39,20 +39,20 @@ endif
 # -- rooms and tools: these lines are the architecture -------------------------------------------
 # A room of lib/ becomes one archive; rooms stand here from the top of the picture to its foot.
 
-ROOMS       := eval models score data linalg kernels format util
+ROOMS       := eval models score synth ingest data linalg kernels format util
 LIBS.format := -lcsv -lyaml -ljansson -lz -lzstd
 LIBS.linalg := -llapacke -lopenblas
 LIBS.util   := -lm
 
 # What each tool is composed of, besides cmd/tool.c, format and util, which every one needs.
 USES.rec           :=
-USES.rec-ingest    := data
+USES.rec-ingest    := ingest data
 USES.rec-validate  := data
 USES.rec-split     := data
 USES.rec-features  := data
 USES.rec-info      := score data kernels
 USES.rec-cat       := score data kernels
-USES.rec-synth     := data
+USES.rec-synth     := synth ingest data
 USES.rec-train     := models score data linalg kernels
 USES.rec-recommend := score data kernels
 USES.rec-similar   := score data kernels
@@ -143,7 +143,7 @@ unit: $(UNIT)
 FUZZ      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CC   ?= clang
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -ffp-contract=off
-FUZZ_LIB  := $(wildcard $(foreach r,util format kernels data score,lib/$(r)/*.c))
+FUZZ_LIB  := $(wildcard $(foreach r,util format kernels data ingest score,lib/$(r)/*.c))
 
 $(B)/fuzz/obj/%_avx2.o:   CPU := -mavx2 -mfma
 $(B)/fuzz/obj/%_avx512.o: CPU := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma

@@ -4,7 +4,7 @@
  */
 #include "tool.h"
 
-#include <rec/data.h>
+#include <rec/ingest.h>
 
 static const char *columns, *delimiter, *layout = "auto", *duplicates = "last", *rejects, *parser = "auto", *output;
 static const char *encoding = "auto", *genre_separator = "|";

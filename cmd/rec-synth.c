@@ -4,7 +4,8 @@
  */
 #include "tool.h"
 
-#include <rec/data.h>
+#include <rec/ingest.h>
+#include <rec/synth.h>
 
 static int64_t users = 1000, items = 1000, ratings = 50000, factors = 8, seed = 42, threads;
 static double noise = 0.5, structure = 0.9, mean = 2.8;

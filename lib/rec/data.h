@@ -12,9 +12,6 @@
  *     titles      words of titles, weighted
  *     features    what is known of users and items, in named columns
  *     checks      what a data engineer would ask of a set of ratings
- *     synth       made-up ratings with a planted structure
- *     detect      how a text file of ratings is laid out
- *     ingest      text files to ratings
  *
  * Users and items are numbered from 0 in the byte order of their ids, so that no result depends on the order of input rows.
  */
@@ -209,128 +206,6 @@ void rec_checks_defaults(struct rec_checks_options *o);
 size_t rec_checks_run(struct rec_check_result *result, const struct rec_ratings *r, const struct rec_checks_options *o,
                       struct rec_err *err);
 
-/* ---- synth: made-up ratings ----------------------------------------------------------------------
- *
- * Ratings with a planted structure that a good model finds. Popularity follows Zipf and Mandelbrot, activity is log-normal; a rating is
- *     mean + user bias + item bias + <user taste, item factors> + noise, rounded to half stars within 0.5 .. 5
- * where the factors of an item follow its genres and a user likes a few genres; users choose what is popular, of genres they
- * like, and near their taste. They come in sessions over some years and rate no film before it is released. Each user is made
- * from the seed and the user's number alone, so that the bytes do not depend on the number of threads.
- */
-
-/** What is known of an item; the ratings then follow its genres and its year. */
-struct rec_synth_film {
-    const char *id;
-    size_t id_len;
-    int year;          /**< 0: unknown, never too new */
-    uint64_t genres;   /**< one bit a genre */
-};
-
-/** The items of a catalogue, [c->n]; ids are borrowed from it. The caller frees *films. */
-struct rec_catalogue;
-int rec_synth_films(struct rec_synth_film **films, const struct rec_catalogue *c, struct rec_err *err);
-
-struct rec_synth_options {
-    size_t n_users, n_items, n_ratings;   /**< exactly so many */
-    size_t factors;                       /**< of the planted structure, 1 .. 256 */
-    double noise;                         /**< its standard deviation, in stars */
-    double structure;                     /**< standard deviation of <taste, factors>, in stars */
-    double mean;                          /**< of all pairs, in stars; of those rated it is higher, as users choose what they like */
-    int64_t since, until;                 /**< times lie between, in seconds */
-    bool implicit;                        /**< all values are 1 */
-    uint64_t seed;
-    unsigned threads;
-    const struct rec_synth_film *films;   /**< [n_items], or NULL: made up, with ids 1 .. n_items; borrowed,
-                                               in the order of printing */
-    void (*progress)(void *context, uint64_t done, uint64_t total); /**< or NULL; from the calling thread */
-    void *context;
-};
-
-/** The defaults: 1000 users, 1000 items, 50,000 ratings. */
-void rec_synth_defaults(struct rec_synth_options *o);
-/** Writes CSV as MovieLens does, `userId,movieId,rating,timestamp`, sorted by user and item. Memory does not grow with n_ratings. */
-int rec_synth_csv(const struct rec_synth_options *o, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
-/** The same ratings as rec-ingest would read from that CSV: items without ratings are left out. */
-int rec_synth_ratings(struct rec_ratings *out, const struct rec_synth_options *o, struct rec_err *err) REC_RESULT_USED;
-/** The items as a catalogue in CSV, `movieId,title,genres`; of made-up items only. */
-int rec_synth_movies(const struct rec_synth_options *o, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
-
-/* ---- detect: how a text file of ratings is laid out ---------------------------------------------- */
-
-enum rec_detect_column { REC_DETECT_USER, REC_DETECT_ITEM, REC_DETECT_RATING, REC_DETECT_TIME, REC_DETECT_COLUMNS };
-/** Of a catalogue, the same four places. */
-enum { REC_DETECT_MOVIE, REC_DETECT_TITLE, REC_DETECT_GENRES, REC_DETECT_YEAR };
-enum rec_detect_layout { REC_DETECT_ANY, REC_DETECT_TABLE, REC_DETECT_LISTS, /**< lines `user item item ...` */
-                         REC_DETECT_UITEM /**< u.item of MovieLens 100K: 24 fields, 19 of them flags of genres */ };
-
-/** What the caller knows already. All zero (header: -1): find out everything. */
-struct rec_detect_wish {
-    const char *columns;     /**< "user=NAME,item=2,rating=...,time=...": names of the header, or numbers from 1; NULL */
-    const char *delimiter;   /**< one to seven bytes, or "tab", "comma", "blank" ...; NULL */
-    int header;              /**< 1: the first line names the columns, 0: it does not, -1: find out */
-    enum rec_detect_layout layout;
-    bool libcsv;             /**< as in rec_csv_dialect */
-};
-
-struct rec_detect {
-    struct rec_csv_dialect dialect;
-    enum rec_detect_layout layout;
-    bool header;
-    size_t n_fields;                       /**< of every row of a table */
-    int column[REC_DETECT_COLUMNS];        /**< its number from 0, or -1: there is none */
-    char name[REC_DETECT_COLUMNS][32];     /**< what messages call it: the header's name, cut short, or "user" ... */
-    char text[256];                        /**< all this in words: "comma, header, user=userId item=movieId ..." */
-};
-
-/** Looks at the first lines: text[0 .. len) of the file `name`, which goes on behind it unless `whole`. */
-int rec_detect_ratings(struct rec_detect *out, const struct rec_detect_wish *wish, const char *name, const char *text, size_t len,
-                       bool whole, struct rec_err *err);
-
-/** As rec_detect_ratings for a catalogue: columns item=, title=, genres=, year=. */
-int rec_detect_movies(struct rec_detect *out, const struct rec_detect_wish *wish, const char *name, const char *text, size_t len,
-                      bool whole, struct rec_err *err);
-
-/* ---- ingest: text files to ratings ---------------------------------------------------------------
- *
- * Every row names a user and an item, and may have a rating (1 when the file has none: implicit feedback) and a time. Ids are UTF-8
- * without control characters, of 1 to REC_INGEST_ID_MAX bytes. Times are whole seconds since 1970, or dates (RFC 3339).
- * The result depends neither on the number of threads nor, but for REC_INGEST_FIRST, on the order of rows.
- * Memory: 28 bytes a row with times and the rows of a user side by side, 32 when they are not; 16 of them are the result.
- */
-#define REC_INGEST_ID_MAX 255
-
-/** Which rating of a user for an item counts when there are several. */
-enum rec_ingest_duplicates {
-    REC_INGEST_LAST,    /**< the latest by time; of equally late ones, or without times, the greatest */
-    REC_INGEST_FIRST,   /**< the first in the file */
-    REC_INGEST_MEAN,    /**< their mean, at the latest time */
-    REC_INGEST_ERROR    /**< none: it is an error */
-};
-
-struct rec_ingest_options {
-    struct rec_detect_wish wish;
-    enum rec_ingest_duplicates duplicates;
-    unsigned threads;
-    uint64_t max_errors;      /**< bad rows that are tolerated, and left out */
-    /** Called for each of these, in order; `cause` is the whole message, `record` the text of the row, perhaps cut short. NULL: none. */
-    int (*reject)(void *context, uint64_t line, size_t column, const char *cause, const char *record, size_t len,
-                  struct rec_err *err);
-    void (*detected)(void *context, const struct rec_detect *detect);            /**< before the first row is read; or NULL */
-    void (*progress)(void *context, uint64_t bytes, uint64_t total);             /**< now and then, total 0: unknown; or NULL */
-    void *context;
-};
-
-struct rec_ingest_report {
-    uint64_t rows;            /**< good ones */
-    uint64_t bad;
-    uint64_t duplicates;      /**< rows that gave way to another */
-    uint32_t crc32c;          /**< of the text, decompressed */
-};
-
-/** Reads it all, and takes `in`. Messages about rows are `name:line:column: cause`. history is "". */
-int rec_ingest(struct rec_ratings *out, struct rec_gzip *in, const struct rec_ingest_options *options,
-               struct rec_ingest_report *report, struct rec_err *err);
-
 /* ---- catalogue: titles, years and genres of items ------------------------------------------------ */
 
 /** Items in the byte order of their ids. Arrays are borrowed from `file` or owned, by how it was made. */
@@ -358,13 +233,6 @@ int rec_catalogue_load(struct rec_catalogue *c, struct rec_safetensors *file, st
 /** Writes it with this history (NULL: none). */
 int rec_catalogue_write(const struct rec_catalogue *c, const char *history, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
 void rec_catalogue_clear(struct rec_catalogue *c);
-
-/** Reads text, and takes `in`: a row an item, with id, title, genres with '|' between them, and a year, which else is taken from a title
- *  that ends in "(1995)". u.item is known by its layout, and is latin-1. The same options as for ratings, besides:
- *  @param encoding  "utf-8", "latin-1", or "auto": latin-1 for u.item alone
- *  @param between   what separates genres; "|" */
-int rec_catalogue_csv(struct rec_catalogue *out, struct rec_gzip *in, const struct rec_ingest_options *options, const char *encoding,
-                      const char *between, struct rec_ingest_report *report, struct rec_err *err);
 
 /* ---- titles: words of titles, weighted ------------------------------------------------------------
  *

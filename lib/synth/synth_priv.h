@@ -5,7 +5,7 @@
 #ifndef REC_DATA_SYNTH_PRIV_H
 #define REC_DATA_SYNTH_PRIV_H
 
-#include <rec/data.h>
+#include <rec/synth.h>
 
 enum { SYNTH_GENRES_MAX = 64 };
 

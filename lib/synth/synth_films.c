@@ -2,7 +2,7 @@
  *
  * The items of a catalogue, as what made-up ratings are to be about.
  */
-#include <rec/data.h>
+#include <rec/synth.h>
 
 /* Numbers first by length, then by bytes: 2 before 10, as MovieLens sorts its rows. */
 static int by_length(const void *a, const void *b)

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <rec/data.h>
+#include <rec/synth.h>
 
 static struct rec_err err;
 

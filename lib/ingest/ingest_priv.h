@@ -9,7 +9,7 @@
 #ifndef REC_INGEST_PRIV_H
 #define REC_INGEST_PRIV_H
 
-#include <rec/data.h>
+#include <rec/ingest.h>
 
 /* ---- idtable ---- */
 

@@ -6,7 +6,7 @@
  * only blanks separate, of differing number, are lists. A first line that names columns is a header; without one the columns go by
  * their place: user, item, rating, time, as u.data and the .dat files of MovieLens and MovieTweetings have them.
  */
-#include <rec/data.h>
+#include <rec/ingest.h>
 
 #include <ctype.h>
 
