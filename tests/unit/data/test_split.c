@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <rec/data.h>
+#include <rec/synth.h>
 
 #define USERS 50
 #define ITEMS 40
