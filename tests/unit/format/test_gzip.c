@@ -2,7 +2,7 @@
  *
  * Compressed input: whole, in several members and frames, cut at every byte, with a byte changed, with something behind it.
  */
-#include "../data/text_file.h"
+#include "../text_file.h"
 
 #include <zlib.h>
 #include <zstd.h>

@@ -2,7 +2,7 @@
  *
  * Catalogues: what is taken from text, that a file reads back as it was, and that damaged ones are refused.
  */
-#include "text_file.h"
+#include "../text_file.h"
 
 static struct rec_err err;
 

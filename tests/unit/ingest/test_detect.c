@@ -2,7 +2,7 @@
  *
  * What a file's first lines are taken for, and what is not guessed.
  */
-#include "text_file.h"
+#include "../text_file.h"
 
 static struct rec_err err;
 

@@ -3,7 +3,7 @@
  * Cells: what is a user, an item, a rating, a time, and what is refused, by both parsers, plain and quoted. Rows by the thousand:
  * against a model of a few lines, for every rule about duplicates, in any order and with any number of threads.
  */
-#include "text_file.h"
+#include "../text_file.h"
 
 #include <math.h>
 
