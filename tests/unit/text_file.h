@@ -11,7 +11,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <rec/util.h>
+#include <rec/ingest.h>
 
 #include <sys/mman.h>
 #include <unistd.h>
