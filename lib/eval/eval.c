@@ -132,20 +132,20 @@ void rec_eval_pair(double *sums, const struct rec_eval *eval, double prediction,
 
 size_t rec_eval_mean(double *mean, const double *values, size_t rows, size_t columns)
 {
-    size_t most = 0;
+    size_t n[REC_EVAL_MAX] = {0}, most = 0;
 
-    for (size_t c = 0; c < columns; c++) {
-        double sum = 0;
-        size_t n = 0;
-        for (size_t r = 0; r < rows; r++) {
+    for (size_t c = 0; c < columns; c++)
+        mean[c] = 0;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < columns; c++) {
             double value = values[r * columns + c];
-            if (!isnan(value)) {
-                sum += value;
-                n++;
-            }
+            bool known = !isnan(value);
+            mean[c] += known ? value : 0;
+            n[c] += known;
         }
-        mean[c] = n ? sum / (double)n : NAN;
-        most = n > most ? n : most;
+    for (size_t c = 0; c < columns; c++) {
+        mean[c] = n[c] ? mean[c] / (double)n[c] : NAN;
+        most = n[c] > most ? n[c] : most;
     }
     return most;
 }

@@ -164,8 +164,10 @@ static int judge(const struct run *run, struct scratch *s, size_t query, struct 
             s->judge.gain[found++] = slot->gain;
         }
     }
-    qsort(s->judge.ideal, relevant, sizeof *s->judge.ideal, rec_judge_descending);
-    struct rec_hits hits = {.rank = s->judge.rank, .gain = s->judge.gain, .n = found, .ideal = s->judge.ideal,
+    if (run->qrels->graded)
+        qsort(s->judge.ideal, relevant, sizeof *s->judge.ideal, rec_judge_descending);
+    struct rec_hits hits = {.rank = s->judge.rank, .gain = s->judge.gain, .n = found,
+                            .ideal = run->qrels->graded ? s->judge.ideal : NULL,
                             .relevant = relevant};
     rec_eval_list(row, run->eval, &hits);
     return 0;
@@ -191,18 +193,30 @@ static inline int gather(struct scratch *s, const struct rec_line_doc *doc, stru
     return 0;
 }
 
+/* The number of a query. Runs mostly answer queries in the order of the qrels: the one behind the last is tried first. */
+static uint32_t find_query(const struct rec_hashmap *queries, const struct rec_trec_text *query, uint32_t last)
+{
+    uint32_t next = last == REC_HASHMAP_NONE ? 0 : last + 1;
+
+    if (next < queries->n && (size_t)(queries->offset[next + 1] - queries->offset[next]) == query->len &&
+        memcmp(queries->bytes + queries->offset[next], query->at, query->len) == 0)
+        return next;
+    return rec_hashmap_find(queries, query->at, query->len);
+}
+
 /* A new segment in `piece` for the query whose first line begins at `begin`. */
 static int open_segment(const struct run *run, struct piece *piece, const struct rec_trec_text *query, const char *begin,
                         struct rec_err *err)
 {
+    uint32_t last = piece->n > 0 ? piece->segment[piece->n - 1].query : REC_HASHMAP_NONE;
+
     if (piece->n == piece->cap) {
         size_t cap = piece->cap ? piece->cap * 2 : 256;
         if (rec_realloc(&piece->segment, cap, sizeof *piece->segment, "run", err) < 0)
             return -1;
         piece->cap = cap;
     }
-    piece->segment[piece->n++] = (struct segment){.begin = begin,
-                                                  .query = rec_hashmap_find(&run->qrels->queries, query->at, query->len)};
+    piece->segment[piece->n++] = (struct segment){.begin = begin, .query = find_query(&run->qrels->queries, query, last)};
     return 0;
 }
 

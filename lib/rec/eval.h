@@ -83,7 +83,8 @@ void rec_eval_list(double *values, const struct rec_eval *eval, struct rec_hits 
 /** Adds one prediction to the sums of a row; columns of lists are left alone. */
 void rec_eval_pair(double *sums, const struct rec_eval *eval, double prediction, double value);
 
-/** Column means over the rows that are not NAN, added in the order of rows. @return how many rows the first column of lists has. */
+/** Column means over the rows that are not NAN, added in the order of rows; at most REC_EVAL_MAX columns.
+ *  @return the most rows that a column has. */
 size_t rec_eval_mean(double *mean, const double *values, size_t rows, size_t columns);
 
 /** The rows as CSV, `user,` and the keys; rows that are all NAN are left out, other NANs are empty. */
@@ -141,6 +142,7 @@ struct rec_qrels {
     struct rec_ratings ratings;   /**< what documents point into when they are ratings */
     struct rec_hashmap queries;   /**< in the order of the file */
     size_t n;
+    bool graded;                  /**< gains are not all 1 */
     int64_t *ptr;                 /**< [n + 1] */
     struct rec_qrel *doc;         /**< [ptr[n]], the relevant ones, by query in the order of the file */
 };
