@@ -175,6 +175,20 @@ static inline void make_keys(uint64_t *key, const char *row, size_t n, size_t si
         key[i] = (uint64_t)rank[item_of(row)] << 32 | (at + i);
 }
 
+/* Sends for the rows of user u, who is next: users in the order of their ids lie about in the file. */
+static void send_for(const struct work *w, size_t u)
+{
+    if (u >= w->users.n || !w->span || w->span_ptr[u + 1] == w->span_ptr[u])
+        return;
+    struct span span = w->span[w->span_ptr[u]];
+    if (span.n == 0)
+        return;
+    size_t k = piece_of(w, span.start), bytes = span.n * (size_t)w->layout.size;
+    const char *rows = w->piece[k].rows + (span.start - w->first_row[k]) * (size_t)w->layout.size;
+    for (size_t at = 0; at < bytes && at < 2048; at += 64)
+        __builtin_prefetch(rows + at);
+}
+
 /* Keys and rows of user u. Returns its rows: where they lie, when they are side by side, or a copy. */
 static const char *gather(struct work *w, struct scratch *s, size_t u)
 {
@@ -318,6 +332,7 @@ static int do_users(void *context, size_t begin, size_t end, unsigned thread, st
         bool twice = false;
         if (scratch_room(w, s, n, err) < 0)
             return -1;
+        send_for(w, u + 1);
         const char *rows = gather(w, s, u);
         const uint64_t *key = rec_rowsort(s->key, s->spare, n, w->item_bits);
         for (size_t i = 1; i < n; i++)
@@ -414,7 +429,7 @@ static void clear(struct work *w, unsigned threads)
             free(w->user_rank[k]);
         if (w->item_rank)
             free(w->item_rank[k]);
-        rec_rows_clear(&w->piece[k]);
+        rec_rowstore_clear(&w->piece[k]);
     }
     for (unsigned i = 0; w->scratch && i < threads; i++) {
         free(w->scratch[i].key);

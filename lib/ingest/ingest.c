@@ -62,7 +62,7 @@ static int start_piece(struct ingest *in, size_t k, struct rec_err *err)
         p->csv = in->csv;
         in->csv = (struct rec_csv){.name = p->csv.name, .source = {.fd = -1}};
     }
-    return rec_rows_start(p, rows, err);
+    return rec_rowstore_start(p, rows, err);
 }
 
 static int read_piece(void *context, size_t begin, size_t end, unsigned thread, struct rec_err *err)
@@ -79,7 +79,7 @@ static int read_piece(void *context, size_t begin, size_t end, unsigned thread, 
 static void clear_pieces(struct ingest *in)
 {
     for (size_t k = 0; in->piece && k < in->n_pieces; k++)
-        rec_rows_clear(&in->piece[k]);
+        rec_rowstore_clear(&in->piece[k]);
     free(in->piece);
     in->piece = NULL;
 }
@@ -186,7 +186,7 @@ static int settle_widths(struct ingest *in, struct rec_err *err)
     for (size_t k = 0; k < in->n_pieces; k++)
         wide |= in->piece[k].layout.wide;
     for (size_t k = 0; wide && k < in->n_pieces; k++)
-        if (!in->piece[k].layout.wide && rec_rows_widen(&in->piece[k]) < 0)
+        if (!in->piece[k].layout.wide && rec_rowstore_widen(&in->piece[k]) < 0)
             return rec_err_memory(err, in->csv.name);
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files that read ratings from text share: idtable.c (ids to numbers), cell.c (numbers and times), rows.c (text to rows),
- * rowsort.c and assemble.c (rows to CSR), ingest.c (all of it).
+ * What the files that read ratings from text share: idtable.c (ids to numbers), cell.c (numbers and times), rows.c and
+ * rowstore.c (text to rows), rowsort.c and assemble.c (rows to CSR), ingest.c (all of it).
  *
  * The text is cut into pieces, one for each thread. A piece has its own tables of ids and its own rows, so that threads share
  * nothing until all is read; then the tables are merged and every number is replaced by the rank of its id.
@@ -126,11 +126,16 @@ struct piece {
 
 /** Reads the piece's text to its end. -1: out of memory, or the source failed. */
 int rec_rows_read(struct piece *p, struct rec_err *err);
-/** Room for some rows to begin with. */
-int rec_rows_start(struct piece *p, size_t rows, struct rec_err *err);
-/** Makes its times I64. */
-int rec_rows_widen(struct piece *p);
-void rec_rows_clear(struct piece *p);
+
+/* ---- rowstore ---- */
+
+/** Empty tables of ids, and room for some rows to begin with. */
+int rec_rowstore_start(struct piece *p, size_t rows, struct rec_err *err);
+/** Room for so many more rows, and for as many runs. */
+int rec_rowstore_room(struct piece *p, size_t more);
+/** Times from now on take 8 bytes, and so do those there are. */
+int rec_rowstore_widen(struct piece *p);
+void rec_rowstore_clear(struct piece *p);
 
 /* ---- rowsort ---- */
 

@@ -10,118 +10,7 @@
 
 #include <sys/mman.h>
 
-enum { HUGE_PAGE = 2 << 20, SUM_STEP = 64 << 10, PAGES_STEP = 4 << 20, ROW_SLACK = 64 };
-
-/* ---- memory for rows ---- */
-
-/* Pages that appear when they are touched, large ones where the system has them. */
-static void *map_rows(size_t *size)
-{
-    size_t want;
-    char *p;
-
-    if (rec_size_add(&want, *size, 2 * HUGE_PAGE) < 0)
-        return NULL;
-    *size = want = want / HUGE_PAGE * HUGE_PAGE;
-    p = mmap(NULL, want + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
-        return NULL;
-    size_t before = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
-    if (before)
-        munmap(p, before);
-    munmap(p + before + want, HUGE_PAGE - before);
-    (void)madvise(p + before, want, MADV_HUGEPAGE);
-    return p + before;
-}
-
-/* Moves the rows to a mapping for `rows` rows, by moving pages. */
-static int grow_rows(struct piece *p, size_t rows)
-{
-    size_t size;
-    char *to;
-
-    if (rows > UINT32_MAX || rec_size_mul(&size, rows + ROW_SLACK, p->layout.size) < 0 || !(to = map_rows(&size)))
-        return -1;
-    if (p->rows && mremap(p->rows, p->mapped, p->mapped, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED) {
-        munmap(to, size);
-        return -1;
-    }
-    p->rows = to;
-    p->mapped = size;
-    p->room = size / p->layout.size - ROW_SLACK;
-    return 0;
-}
-
-/* Room for so many more rows, and for as many runs. */
-static int make_room(struct piece *p, size_t more)
-{
-    if (p->room - p->n < more && grow_rows(p, p->room + p->room / 2 + more) < 0)
-        return -1;
-    if (p->cap_runs - p->n_runs < more) {
-        size_t cap = p->cap_runs * 2 + more;
-        if (rec_realloc(&p->run, cap, sizeof *p->run, "rows", NULL) < 0)
-            return -1;
-        p->cap_runs = cap;
-    }
-    return 0;
-}
-
-/* Times from now on take 8 bytes, and so do those there are. */
-int rec_rows_widen(struct piece *p)
-{
-    struct row_layout old = p->layout;
-    size_t size = (p->room + ROW_SLACK) * (old.size + 4);
-    char *to = map_rows(&size);
-
-    if (!to)
-        return -1;
-    p->layout.wide = true;
-    p->layout.size += 4;
-    for (size_t i = 0; i < p->n; i++) {
-        uint32_t narrow;
-        memcpy(&narrow, p->rows + i * old.size + old.time, sizeof narrow);
-        int64_t time = narrow;
-        memcpy(to + i * p->layout.size, p->rows + i * old.size, old.time);
-        memcpy(to + i * p->layout.size + old.time, &time, sizeof time);
-    }
-    munmap(p->rows, p->mapped);
-    p->rows = to;
-    p->mapped = size;
-    return 0;
-}
-
-int rec_rows_start(struct piece *p, size_t rows, struct rec_err *err)
-{
-    const int *column = p->detect->column;
-
-    p->layout.size = 4;
-    if (column[REC_DETECT_RATING] >= 0) {
-        p->layout.value = p->layout.size;
-        p->layout.size += 4;
-    }
-    if (column[REC_DETECT_TIME] >= 0) {
-        p->layout.time = p->layout.size;
-        p->layout.size += 4;
-    }
-    p->user = ID_NONE;
-    if (rec_idtable_start(&p->users) < 0 || rec_idtable_start(&p->items) < 0 || grow_rows(p, rows) < 0)
-        return rec_err_memory(err, p->csv.name);
-    return 0;
-}
-
-void rec_rows_clear(struct piece *p)
-{
-    if (p->rows)
-        munmap(p->rows, p->mapped);
-    rec_idtable_clear(&p->users);
-    rec_idtable_clear(&p->items);
-    free(p->run);
-    for (size_t i = 0; i < p->n_bad; i++)
-        free(p->bad[i].record);
-    free(p->bad);
-    rec_csv_close(&p->csv);
-    *p = (struct piece){0};
-}
+enum { SUM_STEP = 64 << 10, PAGES_STEP = 4 << 20 };
 
 /* ---- one row, whatever it holds ---- */
 
@@ -193,7 +82,7 @@ static int emit(struct piece *p, uint32_t item, float value, int64_t time)
 
     if (item == ID_NONE)
         return -1;
-    if (l->time && !l->wide && (uint64_t)time > UINT32_MAX && rec_rows_widen(p) < 0)
+    if (l->time && !l->wide && (uint64_t)time > UINT32_MAX && rec_rowstore_widen(p) < 0)
         return -1;
     row = p->rows + p->n++ * l->size;
     memcpy(row, &item, sizeof item);
@@ -243,7 +132,7 @@ static int convert_list(struct piece *p)
 {
     const struct rec_csv_field *f = p->csv.field;
 
-    if (make_room(p, p->csv.n) < 0)
+    if (rec_rowstore_room(p, p->csv.n) < 0)
         return -1;
     for (size_t i = 0; i < p->csv.n; i++) {
         const char *cause = rec_idtable_fault(f[i].text, f[i].len);
@@ -339,51 +228,78 @@ static int take_odd(struct piece *p, const char *text, const uint32_t *e, uint32
     return status;
 }
 
-/* The row when there is nothing new in it; false: nothing is done. */
-static inline bool take_usual(struct piece *p, const char *text, const uint32_t *e, uint32_t row, uint64_t item_word,
-                              const int *column, uint32_t skip)
+/* Rows as long as there is nothing new in them; returns how many. `has_rating` and `has_time` are known where this is inlined. What
+ * changes is in variables of its own, as the stores to rows might else be stores to *p, for all the compiler knows. */
+static inline __attribute__((always_inline)) size_t usual_rows(struct piece *p, const char *text, const uint32_t *e, uint32_t *row_start,
+                                                               const uint64_t *item_word, size_t rows, bool has_rating, bool has_time)
 {
-    uint32_t u = field_start(column[REC_DETECT_USER], e, row, skip), u_len = e[column[REC_DETECT_USER]] - u;
-    float value = 1;
-    int64_t time = 0;
+    const int user_at = p->detect->column[REC_DETECT_USER], rating_at = p->detect->column[REC_DETECT_RATING],
+              time_at = p->detect->column[REC_DETECT_TIME];
+    const size_t n_fields = p->detect->n_fields, size = p->layout.size;
+    const uint32_t skip = (uint32_t)p->csv.dialect.delimiter_len;
+    const struct id_table items = p->items;
+    uint64_t user_word = p->user_word;
+    uint32_t row = *row_start, user = p->user, n = (uint32_t)p->n;
+    char *out = p->rows + p->n * size;
+    size_t done = 0;
 
-    if (u_len - 1 >= 8 || !item_word)
-        return false;
-    if (column[REC_DETECT_RATING] >= 0) {
-        uint32_t r = field_start(column[REC_DETECT_RATING], e, row, skip), r_len = e[column[REC_DETECT_RATING]] - r;
-        if (r_len - 1 >= 8)
-            return false;
-        uint64_t word = load_word(text + r, r_len);
-        const struct memo *memo = memo_of(p, word);
-        value = memo->value;
-        if (memo->word != word && parse_rating(p, &value, text + r, r_len) < 0)
-            return false;
+    for (; done < rows; done++, e += n_fields) {
+        uint32_t u = field_start(user_at, e, row, skip), u_len = e[user_at] - u, item;
+        float value = 1;
+        int64_t time = 0;
+        if (u_len - 1 >= 8 || !item_word[done] || (item = id_find_word(&items, item_word[done])) == ID_NONE)
+            break;
+        if (has_rating) {
+            uint32_t r = field_start(rating_at, e, row, skip), r_len = e[rating_at] - r;
+            if (r_len - 1 >= 8)
+                break;
+            uint64_t word = load_word(text + r, r_len);
+            const struct memo *memo = memo_of(p, word);
+            value = memo->value;
+            if (memo->word != word && parse_rating(p, &value, text + r, r_len) < 0)
+                break;
+        }
+        if (has_time) {
+            uint32_t t = field_start(time_at, e, row, skip), t_len = e[time_at] - t;
+            if (!(t_len == 10 && ten_digits(&time, text + t)) && rec_cell_time(&time, text + t, t_len))
+                break;
+            if ((uint64_t)time > UINT32_MAX && !p->layout.wide)
+                break;
+        }
+        uint64_t word = load_word(text + u, u_len);
+        if (word != user_word) {
+            uint32_t other = id_find_word(&p->users, word);
+            if (other == ID_NONE)
+                break;
+            if (other != user)
+                p->run[p->n_runs++] = (struct run){other, n};
+            user = other;
+            user_word = word;
+        }
+        memcpy(out, &item, 4);
+        if (has_rating)
+            memcpy(out + 4, &value, 4);
+        if (has_time)
+            memcpy(out + (has_rating ? 8 : 4), &time, p->layout.wide ? 8 : 4);
+        out += size;
+        n++;
+        row = e[n_fields - 1] + 1;
+        row += text[row - 1] == '\r';
     }
-    if (column[REC_DETECT_TIME] >= 0) {
-        uint32_t t = field_start(column[REC_DETECT_TIME], e, row, skip), t_len = e[column[REC_DETECT_TIME]] - t;
-        if (!(t_len == 10 && ten_digits(&time, text + t)) && rec_cell_time(&time, text + t, t_len))
-            return false;
-        if ((uint64_t)time > UINT32_MAX && !p->layout.wide)
-            return false;
-    }
-    uint64_t user_word = load_word(text + u, u_len);
-    uint32_t user = p->user, item = id_find_word(&p->items, item_word);
-    if (user_word != p->user_word)
-        user = id_find_word(&p->users, user_word);
-    if (item == ID_NONE || user == ID_NONE)
-        return false;
-    if (user != p->user)
-        p->run[p->n_runs++] = (struct run){user, (uint32_t)p->n};
     p->user = user;
     p->user_word = user_word;
+    p->n = n;
+    *row_start = row;
+    return done;
+}
 
-    char *out = p->rows + p->n++ * p->layout.size;
-    memcpy(out, &item, 4);
-    if (column[REC_DETECT_RATING] >= 0)
-        memcpy(out + 4, &value, 4);
-    if (column[REC_DETECT_TIME] >= 0)
-        memcpy(out + p->layout.time, &time, p->layout.wide ? 8 : 4);
-    return true;
+static size_t take_usual(struct piece *p, const char *text, const uint32_t *e, uint32_t *row, const uint64_t *item_word, size_t rows)
+{
+    bool rating = p->layout.value, time = p->layout.time;
+
+    if (rating && time)
+        return usual_rows(p, text, e, row, item_word, rows, true, true);
+    return usual_rows(p, text, e, row, item_word, rows, rating, time);
 }
 
 /* The words of the items, for all rows ahead of their use: their slots are on the way from memory meanwhile, which matters most here,
@@ -408,16 +324,22 @@ static void look_ahead(const struct piece *p, const char *text, uint32_t *end, s
 static int take_plain(struct piece *p, const char *text, uint32_t *end, size_t rows)
 {
     uint64_t word[REC_CSV_SCAN_MAX / 4];
-    const int column[REC_DETECT_COLUMNS] = {p->detect->column[0], p->detect->column[1], p->detect->column[2], p->detect->column[3]};
     const size_t n_fields = p->detect->n_fields;
-    uint32_t skip = (uint32_t)p->csv.dialect.delimiter_len, row = 0, *e = end + 1;
+    const uint32_t *e = end + 1;
+    uint32_t row = 0;
 
-    if (make_room(p, rows) < 0)
+    if (rec_rowstore_room(p, rows) < 0)
         return -1;
     p->csv.line = p->csv.next_line - rows;
     look_ahead(p, text, end, rows, word);
     for (size_t i = 0; i < rows && !p->failed; i++, e += n_fields, p->csv.line++) {
-        if (!take_usual(p, text, e, row, word[i], column, skip) && take_odd(p, text, e, row) < 0)
+        size_t n = take_usual(p, text, e, &row, word + i, rows - i);
+        p->csv.line += n;
+        e += n * n_fields;
+        i += n;
+        if (i == rows)
+            break;
+        if (take_odd(p, text, e, row) < 0)
             return -1;
         row = e[n_fields - 1] + 1;
         row += text[row - 1] == '\r';
@@ -468,7 +390,7 @@ static int take_next(struct piece *p, struct rec_err *err)
         return status;
     p->user_word = 0; /* the user's number may change without it */
     if (status == REC_CSV_RECORD) {
-        status = make_room(p, 1) < 0 ? -1 : p->detect->layout == REC_DETECT_LISTS ? convert_list(p) : convert_record(p);
+        status = rec_rowstore_room(p, 1) < 0 ? -1 : p->detect->layout == REC_DETECT_LISTS ? convert_list(p) : convert_record(p);
         if (status == 1)
             status = add_bad(p, p->csv.line, p->fault_column, p->fault.text, p->csv.record, p->csv.record_len);
     } else {
