@@ -69,7 +69,7 @@ void rec_ridge_apply(float *out, const struct rec_ridge_rows *r, const float *d,
 
 size_t rec_ridge_cg_scratch(size_t f)
 {
-    return (6 * rec_ridge_ld(f) + CG_PANEL) * sizeof(float) + ALIGN;
+    return 6 * rec_ridge_ld(f) * sizeof(float) + ALIGN;
 }
 
 void rec_ridge_cg(float *x, const struct rec_ridge_rows *r, const float *d, int steps, int jacobi, void *scratch)

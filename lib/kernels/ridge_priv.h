@@ -10,8 +10,40 @@
 #include "cholesky_priv.h"
 #include "set_priv.h"
 
-/* Rows whose fetching is begun ahead of their use. */
-enum { AHEAD = 8 };
+/*
+ * Rows that will be gathered next, here or by the next problem, are fetched a few at a time in the course of the
+ * arithmetic: from next up to end, `share` of them each time the arithmetic can spare a moment.
+ */
+struct feed {
+    const struct rec_ridge_rows *r;
+    size_t next, end, share;
+};
+
+/* Rows from..from+n of r, to be spread over `moments`. */
+static struct feed feed_of(const struct rec_ridge_rows *r, size_t from, size_t n, size_t moments)
+{
+    size_t all = r->n + r->ahead, end = n < all - from ? from + n : all;
+
+    return (struct feed){r, from, end, (end - from + moments - 1) / moments};
+}
+
+INLINE void feed(struct feed *s)
+{
+    for (size_t left = s->share; left > 0 && s->next < s->end; left--, s->next++)
+        prefetch(s->r->v + (size_t)s->r->idx[s->next] * s->r->ld, s->r->f);
+}
+
+/*
+ * C += P'P, of which only tiles that touch the upper triangle are made. P: k x n. C has as many rows and columns as n
+ * rounded up to VW.
+ */
+static void gram(float *c, size_t ldc, const float *p, size_t ldp, size_t k, size_t n, struct feed *next)
+{
+    for (size_t i = 0; i < n; i += MR) {
+        feed(next);
+        tile_row(c + i * ldc, ldc, p + i, p, ldp, k, i / VW * VW, round_up(n, VW), 0);
+    }
+}
 
 /* One row of V for the panel: where it is, its factor there, its share of b. */
 struct source {
@@ -50,8 +82,6 @@ static void gather(float *panel, size_t ld, const struct rec_ridge_rows *r, size
             float w = r->w ? r->w[at] : 1;
             s[i] = (struct source){r->v + (size_t)r->idx[at] * r->ld, sqrtf(w < least ? least : w),
                                    r->c ? r->c[at] : 0};
-            if (at + AHEAD < r->n)
-                prefetch(r->v + (size_t)r->idx[at + AHEAD] * r->ld, r->f);
         }
         if (count == 4)
             gather_rows(panel + j * ld, ld, s, 4, r->f, column, b);
@@ -86,21 +116,23 @@ static void normal(float *a, float *b, const struct rec_ridge_rows *r, const flo
     for (size_t j = 0; j < r->n; j += DEPTH) {
         size_t depth = r->n - j < DEPTH ? r->n - j : DEPTH;
         gather(panel, ld, r, j, depth, NULL, b ? sum : NULL, 0);
-        gram(a, ld, panel, ld, depth, r->f);
+        struct feed next = feed_of(r, j + depth, DEPTH, (r->f + MR - 1) / MR);
+        gram(a, ld, panel, ld, depth, r->f, &next);
     }
     if (b)
         memcpy(b, sum, r->f * sizeof *b);
 }
 
 /* K += S S', S: n x f. S is transposed a piece at a time, because the register tile wants one row per term. */
-static void dual_gram(float *k, size_t ldk, const float *s, size_t lds, size_t n, size_t f, float *panel)
+static void dual_gram(float *k, size_t ldk, const float *s, size_t lds, size_t n, size_t f, float *panel,
+                      struct feed *next)
 {
     for (size_t c = 0; c < f; c += DEPTH) {
         size_t depth = f - c < DEPTH ? f - c : DEPTH;
         for (size_t j = 0; j < n; j += VW)
             for (size_t i = 0; i < depth; i += VW)
                 transpose(panel + i * ldk + j, ldk, s + j * lds + c + i, lds);
-        gram(k, ldk, panel, ldk, depth, n);
+        gram(k, ldk, panel, ldk, depth, n, next);
     }
 }
 
@@ -139,7 +171,8 @@ static int dual(float *x, const struct rec_ridge_rows *r, const float *d, float 
         z[j] = (r->c ? r->c[j] : 0) / sqrtf(w < LEAST_WEIGHT ? LEAST_WEIGHT : w);
         k[j * ldk + j] = 1;
     }
-    dual_gram(k, ldk, s, lds, n, f, panel);
+    struct feed next = feed_of(r, n, DEPTH, (n + MR - 1) / MR * ((f + DEPTH - 1) / DEPTH));
+    dual_gram(k, ldk, s, lds, n, f, panel, &next);
     if (spd(k, ldk, z, n) < 0)
         return -1;
     dual_to_primal(x, column, s, lds, z, n, f);

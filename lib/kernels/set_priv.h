@@ -7,11 +7,8 @@
 
 #include <rec/kernels.h>
 
-/*
- * Sizes that scratch is reckoned from: rows of a panel of normal equations, floats of the panel of gathered rows
- * that conjugate gradients keep (256 KiB, a part of any second-level cache).
- */
-enum { DEPTH = 64, CG_PANEL = 65536 };
+/* Rows of a panel of normal equations. */
+enum { DEPTH = 64 };
 
 struct rec_set {
     const char *name;

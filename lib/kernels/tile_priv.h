@@ -66,14 +66,4 @@ INLINE void tile_row(float *c, size_t ldc, const float *a, const float *p, size_
         tile_add(c + j, ldc, a, p + j, ldp, k, 1, subtract);
 }
 
-/*
- * C += P'P, of which only tiles that touch the upper triangle are made. P: k x n. C has as many rows and columns as n
- * rounded up to VW.
- */
-static void gram(float *c, size_t ldc, const float *p, size_t ldp, size_t k, size_t n)
-{
-    for (size_t i = 0; i < n; i += MR)
-        tile_row(c + i * ldc, ldc, p + i, p, ldp, k, i / VW * VW, round_up(n, VW), 0);
-}
-
 #endif

@@ -180,7 +180,8 @@ static int solve_rows(void *context, size_t begin, size_t end, unsigned thread, 
         float *x = to->x + r * s->f;
         const float *w = to->weight ? to->weight + to->ptr[r] : NULL;
         struct rec_ridge_rows row = {.v = half->from->x, .ld = s->f, .f = s->f, .idx = to->index + to->ptr[r],
-                                     .n = (size_t)(to->ptr[r + 1] - to->ptr[r]), .w = w, .c = w ? w : s->ones};
+                                     .n = (size_t)(to->ptr[r + 1] - to->ptr[r]), .w = w, .c = w ? w : s->ones,
+                                     .ahead = r + 1 < end ? (size_t)(to->ptr[r + 2] - to->ptr[r + 1]) : 0};
         if (row.n == 0) {
             memset(x, 0, s->f * sizeof *x);
             continue;

@@ -30,7 +30,8 @@
  *
  *      for (k = 0; k < f; k++) d[k] = e[k] + lambda;
  *      for (j = 0; j < n; j++) w[j] = a * r[j], c[j] = 1 + a * r[j];
- *      struct rec_ridge_rows rows = {.v = item_factors, .ld = f, .f = f, .idx = item, .n = n, .w = w, .c = c};
+ *      struct rec_ridge_rows rows = {.v = item_factors, .ld = f, .f = f, .idx = item, .n = n, .w = w, .c = c,
+ *                                     .ahead = number of items of the next user, if they follow in memory};
  *      rec_ridge_solve(x, &rows, d, REC_RIDGE_BEST, scratch);
  *
  * Rules for all of them
@@ -177,6 +178,8 @@ struct rec_ridge_rows {
     size_t n;           /* 0 is fine */
     const float *w;     /* n weights, or NULL: all 1 */
     const float *c;     /* n right-hand sides, or NULL: all 0 */
+    size_t ahead;       /* so many entries follow in idx, the rows of the next problem: their fetching is begun early.
+                           It changes no result. In training it hides most of the time that memory takes. */
 };
 
 /** The stride of the f x f matrices below: f rounded up as the kernels like it. At most f + 31. */
@@ -228,13 +231,13 @@ int rec_ridge_solve(float *x, const struct rec_ridge_rows *r, const float *d, en
 /** out = d * p (by elements) + sum_j w_j (v_j . p) v_j: A times p, with c not used. out, d, p: f. */
 void rec_ridge_apply(float *out, const struct rec_ridge_rows *r, const float *d, const float *p);
 
-/** Bytes of scratch for rec_ridge_cg(), any n: a few hundred KiB, so that the rows stay in the cache. */
+/** Bytes of scratch for rec_ridge_cg(), any n. */
 size_t rec_ridge_cg_scratch(size_t f);
 
 /**
  * Improve x by `steps` conjugate-gradient steps on the system of rec_ridge_solve() (Takacs et al. 2011; 3 steps
  * are usual), starting from x as it is: last pass's factors, or zeros. Stops early at the solution.
- * d: f, all positive. Each step reads each row once and costs 4 n f operations; the rows are gathered once.
+ * d: f, all positive. Each step reads each row once and costs 4 n f operations.
  * jacobi: not 0 divides by the diagonal of A (Jacobi's preconditioner), which costs half a step more.
  */
 void rec_ridge_cg(float *x, const struct rec_ridge_rows *r, const float *d, int steps, int jacobi, void *scratch);

@@ -27,7 +27,7 @@ static void problem_new(struct problem *p, size_t f, size_t n, float least_weigh
         p->idx[j] = (int32_t)(random_bits() % p->room);
     p->a = calloc(f * f, sizeof(double));
     p->b = calloc(f, sizeof(double));
-    p->rows = (struct rec_ridge_rows){p->v, p->ld, f, p->idx, n, p->w, p->c};
+    p->rows = (struct rec_ridge_rows){.v = p->v, .ld = p->ld, .f = f, .idx = p->idx, .n = n, .w = p->w, .c = p->c};
 }
 
 static void problem_free(struct problem *p)
