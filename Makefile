@@ -136,6 +136,13 @@ unit-programs: $(UNIT)
 unit: $(UNIT)
 	@B=$(B) scripts/run-tests $(UNIT)
 
+# `make bench` runs them all, some tens of minutes; `make bench-ingest` one of them.
+BENCHES := ingest train recommend eval
+
+bench: $(BENCHES:%=bench-%)
+$(BENCHES:%=bench-%): bench-%: all
+	tests/bench/$*
+
 # A fuzz target is tests/fuzz/fuzz_<what>.c with its corpus in tests/fuzz/corpus/fuzz_<what>/. `make fuzz` makes programs that look for
 # new inputs (clang's libFuzzer; build/fuzz/fuzz_csv tests/fuzz/corpus/fuzz_csv); `make fuzz-regress` runs the corpora with the
 # compiler and the sanitizers of the build.
