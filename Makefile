@@ -136,13 +136,6 @@ unit-programs: $(UNIT)
 unit: $(UNIT)
 	@B=$(B) scripts/run-tests $(UNIT)
 
-# `make bench` runs them all, some tens of minutes; `make bench-ingest` one of them.
-BENCHES := ingest train recommend eval
-
-bench: $(BENCHES:%=bench-%)
-$(BENCHES:%=bench-%): bench-%: all
-	tests/bench/$*
-
 # A fuzz target is tests/fuzz/fuzz_<what>.c with its corpus in tests/fuzz/corpus/fuzz_<what>/. `make fuzz` makes programs that look for
 # new inputs (clang's libFuzzer; build/fuzz/fuzz_csv tests/fuzz/corpus/fuzz_csv); `make fuzz-regress` runs the corpora with the
 # compiler and the sanitizers of the build.
@@ -175,6 +168,15 @@ fuzz-regress: $(FUZZ:%=$(B)/fuzz-regress/%)
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ROOMS:%=$(B)/lib/%.a)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call archives,$(ROOMS)) $(call libs,$(ROOMS))
+
+# `make bench` runs them all, some tens of minutes; `make bench-ingest` one of them.
+BENCHES := ingest train recommend eval
+
+bench: bench-kernels $(BENCHES:%=bench-%)
+$(BENCHES:%=bench-%): bench-%: all
+	tests/bench/$*
+bench-kernels: $(B)/bench/kernels
+	$<
 
 # -- installing and the rest ---------------------------------------------------------------------
 
