@@ -39,7 +39,7 @@ static const struct rec_param params[] = {
      .help = "observed pairs weigh alpha each, or alpha times their value"},
     {.name = "solver", .def = CG, .min = 0, .max = 2, .choices = "cg|cholesky|subspace",
      .help = "conjugate gradients, exact, or blocks of coordinates"},
-    {.name = "steps", .def = 3, .min = 1, .max = 1000, .integer = true, .help = "steps of conjugate gradients a row and pass"},
+    {.name = "steps", .def = 2, .min = 1, .max = 1000, .integer = true, .help = "steps of conjugate gradients a row and pass"},
     {.name = "block", .def = 32, .min = 1, .max = 2048, .integer = true, .help = "coordinates in a block of the subspace solver"},
     {.name = "deviation", .def = 0.1, .min = 1e-6, .max = 100,
      .help = "standard deviation of a random first score, before training"},
@@ -146,6 +146,7 @@ static int solve_row(const struct ials *s, const struct rec_ridge_rows *row, flo
 {
     switch (s->solver) {
     case CG:
+        /* In the rotated basis A is nearly diagonal, so dividing by its diagonal is worth a step and more. */
         rec_ridge_cg(x, row, bench->d, s->steps, 1, bench->kernel);
         return 0;
     case CHOLESKY:
