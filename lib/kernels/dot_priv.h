@@ -7,17 +7,6 @@
 
 #include "vector_priv.h"
 
-INLINE float sum(vf v)
-{
-    vf all[VW];
-    UNROLL
-    for (int i = 0; i < VW; i++)
-        all[i] = i ? zero() : v;
-    float out[VW];
-    store(out, sums(all));
-    return out[0];
-}
-
 static float dot(const float *a, const float *b, size_t f)
 {
     vf s0 = zero(), s1 = s0, s2 = s0, s3 = s0;

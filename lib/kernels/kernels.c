@@ -62,6 +62,14 @@ const struct rec_set *rec_kernels_set(void)
     return set;
 }
 
+const struct rec_set *rec_kernels_set_for(size_t n)
+{
+    const struct rec_set *set = rec_kernels_set();
+    size_t used = (n - 1) % set->width + 1;
+
+    return set->narrow && n < 2 * set->width && used <= set->width / 2 ? set->narrow : set;
+}
+
 const char *rec_kernels_name(void)
 {
     return rec_kernels_set()->name;

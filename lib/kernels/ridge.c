@@ -34,21 +34,28 @@ void rec_ridge_normal(float *a, float *b, const struct rec_ridge_rows *r, const 
 
 int rec_ridge_spd(float *a, float *b, size_t f)
 {
-    return rec_kernels_set()->spd(a, rec_ridge_ld(f), b, f);
+    const struct rec_set *set = rec_kernels_set();
+
+    /* A small one waits for its divisions, not for its products: wide vectors only make more of those. */
+    if (set->narrow && f <= 4 * set->width)
+        set = set->narrow;
+    return set->spd(a, rec_ridge_ld(f), b, f);
 }
 
-/* Primal: A, then what normal() wants. Dual: S and K of at most f rows, a panel, two vectors. */
+/* Measured: near n = f the transposition costs the dual its advantage. */
+#define DUAL_BELOW(f) ((f) / 8 * 7)
+
+/* Primal: A, then what normal() wants. Dual: S and K of at most f rows, a panel, three vectors. */
 size_t rec_ridge_solve_scratch(size_t f)
 {
     size_t ld = rec_ridge_ld(f);
 
-    return (2 * ld + DEPTH + 2) * ld * sizeof(float) + 2 * ALIGN;
+    return (2 * ld + DEPTH + 3) * ld * sizeof(float) + 2 * ALIGN;
 }
 
 int rec_ridge_solve(float *x, const struct rec_ridge_rows *r, const float *d, enum rec_ridge_form form,
                     void *scratch)
 {
-    const struct rec_set *set = rec_kernels_set();
     float *a = aligned(scratch);
     size_t ld = rec_ridge_ld(r->f);
 
@@ -56,10 +63,10 @@ int rec_ridge_solve(float *x, const struct rec_ridge_rows *r, const float *d, en
         memset(x, 0, r->f * sizeof *x);
         return 0;
     }
-    if (r->n <= r->f && form != REC_RIDGE_PRIMAL)
-        return set->dual(x, r, d, a);
-    set->normal(a, x, r, NULL, 0, d, a + ld * ld);
-    return set->spd(a, ld, x, r->f);
+    if (r->n <= (form == REC_RIDGE_BEST ? DUAL_BELOW(r->f) : r->f) && form != REC_RIDGE_PRIMAL)
+        return rec_kernels_set_for(r->n)->dual(x, r, d, a);
+    rec_kernels_set()->normal(a, x, r, NULL, 0, d, a + ld * ld);
+    return rec_ridge_spd(a, x, r->f);
 }
 
 void rec_ridge_apply(float *out, const struct rec_ridge_rows *r, const float *d, const float *p)
@@ -77,5 +84,5 @@ void rec_ridge_cg(float *x, const struct rec_ridge_rows *r, const float *d, int 
     if (r->n == 0)
         memset(x, 0, r->f * sizeof *x);
     else
-        rec_kernels_set()->cg(x, r, d, steps, jacobi, aligned(scratch));
+        rec_kernels_set_for(r->n)->cg(x, r, d, steps, jacobi, aligned(scratch));
 }

@@ -41,28 +41,36 @@ static void gram(float *c, size_t ldc, const float *p, size_t ldp, size_t k, siz
 {
     for (size_t i = 0; i < n; i += MR) {
         feed(next);
-        tile_row(c + i * ldc, ldc, p + i, p, ldp, k, i / VW * VW, round_up(n, VW), 0);
+        tile_row(c + i * ldc, ldc, p + i, p, ldp, k, i / HW * HW, round_up(n, HW), 0);
     }
 }
 
-/* One row of V for the panel: where it is, its factor there, its share of b. */
-struct source {
-    const float *v;
-    float scale, c;
-};
-
-/* count rows (a constant: 1 or 4) into the panel, times `column` where given; adds c v to b where given. */
-INLINE void gather_rows(float *panel, size_t ld, const struct source *s, int count, size_t f, const float *column,
-                        float *b)
+/* root[j] = sqrt(w[j]) of n weights, each at least `least`. root has room for whole vectors. */
+static void roots(float *root_w, const float *w, size_t n, float least)
 {
-    for (size_t k = 0; k < f; k += VW) {
+    for (size_t j = 0; j < n; j += VW) {
+        vf v = w ? load_some(w + j, n - j) : set1(1);
+        store(root_w + j, root(max(v, set1(least))));
+    }
+}
+
+/* count rows (a constant: 1 or 4) into the panel, times scale, and times `column` where given; b += c v where given. */
+INLINE void gather_rows(float *panel, size_t ld, const struct rec_ridge_rows *r, size_t j, int count,
+                        const float *scale, const float *column, float *b)
+{
+    const float *row[4], *c = b ? r->c + j : NULL;
+
+    UNROLL
+    for (int i = 0; i < count; i++)
+        row[i] = r->v + (size_t)r->idx[j + (size_t)i] * r->ld;
+    for (size_t k = 0; k < r->f; k += VW) {
         vf sum = b ? load(b + k) : zero();
         UNROLL
         for (int i = 0; i < count; i++) {
-            vf v = load_some(s[i].v + k, f - k);
+            vf v = load_some(row[i] + k, r->f - k);
             if (b)
-                sum = madd(set1(s[i].c), v, sum);
-            v = mul(v, set1(s[i].scale));
+                sum = madd(set1(c[i]), v, sum);
+            v = mul(v, set1(scale[i]));
             store(panel + (size_t)i * ld + k, column ? mul(v, load(column + k)) : v);
         }
         if (b)
@@ -70,25 +78,16 @@ INLINE void gather_rows(float *panel, size_t ld, const struct source *s, int cou
     }
 }
 
-/* Rows from..from+n of r. column and b have f rounded up to VW floats. */
-static void gather(float *panel, size_t ld, const struct rec_ridge_rows *r, size_t from, size_t n,
-                   const float *column, float *b, float least)
+/* Rows from..from+n of r. scale: n. column and b have f rounded up to VW floats. */
+INLINE void gather(float *panel, size_t ld, const struct rec_ridge_rows *r, size_t from, size_t n, const float *scale,
+                   const float *column, float *b)
 {
-    for (size_t j = 0; j < n;) {
-        struct source s[4];
-        size_t count = n - j < 4 ? 1 : 4;
-        for (size_t i = 0; i < count; i++) {
-            size_t at = from + j + i;
-            float w = r->w ? r->w[at] : 1;
-            s[i] = (struct source){r->v + (size_t)r->idx[at] * r->ld, sqrtf(w < least ? least : w),
-                                   r->c ? r->c[at] : 0};
-        }
-        if (count == 4)
-            gather_rows(panel + j * ld, ld, s, 4, r->f, column, b);
-        else
-            gather_rows(panel + j * ld, ld, s, 1, r->f, column, b);
-        j += count;
-    }
+    size_t j = 0;
+
+    for (; j + 4 <= n; j += 4)
+        gather_rows(panel + j * ld, ld, r, from + j, 4, scale + j, column, b);
+    for (; j < n; j++)
+        gather_rows(panel + j * ld, ld, r, from + j, 1, scale + j, column, b);
 }
 
 static void set_base(float *a, size_t ld, size_t f, const float *base, size_t base_ld, const float *diag)
@@ -109,13 +108,17 @@ static void normal(float *a, float *b, const struct rec_ridge_rows *r, const flo
                    const float *diag, float *scratch)
 {
     size_t ld = rec_ridge_ld(r->f);
-    float *sum = scratch, *panel = scratch + ld;
+    float *sum = scratch, *panel = scratch + ld, scale[DEPTH];
 
     memset(sum, 0, ld * sizeof *sum);
     set_base(a, ld, r->f, base, base_ld, diag);
     for (size_t j = 0; j < r->n; j += DEPTH) {
         size_t depth = r->n - j < DEPTH ? r->n - j : DEPTH;
-        gather(panel, ld, r, j, depth, NULL, b ? sum : NULL, 0);
+        roots(scale, r->w ? r->w + j : NULL, depth, 0);
+        if (b && r->c)
+            gather(panel, ld, r, j, depth, scale, NULL, sum);
+        else
+            gather(panel, ld, r, j, depth, scale, NULL, NULL);
         struct feed next = feed_of(r, j + depth, DEPTH, (r->f + MR - 1) / MR);
         gram(a, ld, panel, ld, depth, r->f, &next);
     }
@@ -155,24 +158,24 @@ static void dual_to_primal(float *x, const float *column, const float *s, size_t
 /* A weight of 0 has no inverse root; one this small is lost beside the 1 of I + S S'. */
 #define LEAST_WEIGHT 1e-20f
 
-/* scratch, for n <= f: D^-1/2, z, S, K, and a panel for S'. */
+/* scratch, for n <= f: D^-1/2, W^1/2, z, S, K, and a panel for S'. */
 static int dual(float *x, const struct rec_ridge_rows *r, const float *d, float *scratch)
 {
     size_t f = r->f, n = r->n, lds = rec_ridge_ld(f), ldk = rec_ridge_ld(n), rows = round_up(n, VW);
-    float *column = scratch, *z = column + lds, *s = z + ldk, *k = s + rows * lds, *panel = k + rows * ldk;
+    float *column = scratch, *scale = column + lds, *z = scale + ldk, *s = z + ldk, *k = s + rows * lds;
+    struct feed next = feed_of(r, n, DEPTH, (n + MR - 1) / MR * ((f + DEPTH - 1) / DEPTH));
 
     for (size_t i = 0; i < f; i += VW)
         store(column + i, quot(set1(1), root(load_some(d + i, f - i))));
-    gather(s, lds, r, 0, n, column, NULL, LEAST_WEIGHT);
+    roots(scale, r->w, n, LEAST_WEIGHT);
+    for (size_t j = 0; j < n; j += VW)
+        store(z + j, r->c ? quot(load_some(r->c + j, n - j), load(scale + j)) : zero());
+    gather(s, lds, r, 0, n, scale, column, NULL);
     memset(s + n * lds, 0, (rows - n) * lds * sizeof *s);
     memset(k, 0, rows * ldk * sizeof *k);
-    for (size_t j = 0; j < n; j++) {
-        float w = r->w ? r->w[j] : 1;
-        z[j] = (r->c ? r->c[j] : 0) / sqrtf(w < LEAST_WEIGHT ? LEAST_WEIGHT : w);
+    for (size_t j = 0; j < n; j++)
         k[j * ldk + j] = 1;
-    }
-    struct feed next = feed_of(r, n, DEPTH, (n + MR - 1) / MR * ((f + DEPTH - 1) / DEPTH));
-    dual_gram(k, ldk, s, lds, n, f, panel, &next);
+    dual_gram(k, ldk, s, lds, n, f, k + rows * ldk, &next);
     if (spd(k, ldk, z, n) < 0)
         return -1;
     dual_to_primal(x, column, s, lds, z, n, f);

@@ -101,24 +101,31 @@ static void tile(struct rec_topk_hit *out, size_t *count, size_t k, const struct
         count[i] = rec_topk_list_finish(list + i);
 }
 
-/* The part of one register tile that lies in columns from..to of C. */
+/* One row of the register tile into C: all of the panel, or the part of it in columns from..to. */
+INLINE void put_scores(float *c, const vf acc[NV], size_t item, size_t from, size_t to)
+{
+    float score[PANEL];
+    size_t first = from > item ? from - item : 0, end = to - item < PANEL ? to - item : PANEL;
+    int whole = first == 0 && end == PANEL;
+    float *at = whole ? c + item - from : score;
+
+    UNROLL
+    for (int v = 0; v < NV; v++)
+        store(at + v * VW, acc[v]);
+    if (!whole)
+        memcpy(c + item + first - from, score + first, (end - first) * sizeof *c);
+}
+
 static void tile_block(float *c, size_t ldc, size_t rows, size_t item, size_t from, size_t to, const float *users,
                        const float *panel, size_t f)
 {
     vf acc[MR][NV];
-    float score[PANEL];
-    size_t first = from > item ? from - item : 0, end = to - item < PANEL ? to - item : PANEL;
 
     tile_scores(acc, users, panel, f);
     UNROLL
-    for (int i = 0; i < MR; i++) {
-        if ((size_t)i >= rows)
-            break;
-        UNROLL
-        for (int v = 0; v < NV; v++)
-            store(score + v * VW, acc[i][v]);
-        memcpy(c + (size_t)i * ldc + item + first - from, score + first, (end - first) * sizeof *c);
-    }
+    for (int i = 0; i < MR; i++)
+        if ((size_t)i < rows)
+            put_scores(c + (size_t)i * ldc, acc[i], item, from, to);
 }
 
 static void score(float *c, size_t ldc, const struct rec_topk_panels *p, size_t from, size_t to, const float *u,

@@ -8,5 +8,5 @@
 #include "score_priv.h"
 #include "set_priv.h"
 
-const struct rec_set rec_set_avx2 = REC_SET("avx2");
+const struct rec_set rec_set_avx2 = REC_SET("avx2", NULL);
 #endif

@@ -7,4 +7,4 @@
 #include "score_priv.h"
 #include "set_priv.h"
 
-const struct rec_set rec_set_plain = REC_SET("plain");
+const struct rec_set rec_set_plain = REC_SET("plain", NULL);

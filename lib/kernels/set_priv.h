@@ -12,6 +12,8 @@ enum { DEPTH = 64 };
 
 struct rec_set {
     const char *name;
+    const struct rec_set *narrow; /* the set with vectors of half the width, or NULL */
+    size_t width;                 /* floats in a vector */
     float (*dot)(const float *a, const float *b, size_t f);
     void (*axpy)(float *y, float a, const float *x, size_t f);
     void (*gemv)(float *y, const float *a, size_t f, size_t ld, const int32_t *idx, size_t n, const float *x,
@@ -32,9 +34,9 @@ struct rec_set {
 };
 
 /* The table of the kernels as this file's flags compile them. */
-#define REC_SET(name)                                                                                                  \
+#define REC_SET(name, narrow)                                                                                                 \
     {                                                                                                              \
-        name, dot, axpy, gemv, scan, pack, score, tile, normal, spd, dual, apply, cg                    \
+        name, narrow, VW, dot, axpy, gemv, scan, pack, score, tile, normal, spd, dual, apply, cg                    \
     }
 
 extern const struct rec_set rec_set_plain;
@@ -44,5 +46,8 @@ extern const struct rec_set rec_set_avx2, rec_set_avx512;
 
 /* The set in use (kernels.c). */
 const struct rec_set *rec_kernels_set(void);
+
+/* The same for an n x n matrix: one that would leave half of a wide vector idle, and is small, is quicker narrow. */
+const struct rec_set *rec_kernels_set_for(size_t n);
 
 #endif

@@ -54,16 +54,44 @@ INLINE void tile_add(float *c, size_t ldc, const float *a, const float *b, size_
             }
 }
 
-/* MR rows of C from column j to column n, both multiples of VW: C += or -= A' P. */
+/* MR rows of half a vector. The accumulators start from C: there is not much of it. */
+INLINE void tile_add_half(float *c, size_t ldc, const float *a, const float *b, size_t ld, size_t k, int subtract)
+{
+    hf acc[MR];
+
+    UNROLL
+    for (int i = 0; i < MR; i++)
+        acc[i] = loadh(c + (size_t)i * ldc);
+    for (; k > 0; k--, a += ld, b += ld) {
+        hf bv = loadh(b);
+        UNROLL
+        for (int i = 0; i < MR; i++)
+            acc[i] = subtract ? nmaddh(set1h(a[i]), bv, acc[i]) : maddh(set1h(a[i]), bv, acc[i]);
+    }
+    UNROLL
+    for (int i = 0; i < MR; i++)
+        storeh(c + (size_t)i * ldc, acc[i]);
+}
+
+/* MR rows of C from column j to column n, both multiples of HW: C += or -= A' P. */
 INLINE void tile_row(float *c, size_t ldc, const float *a, const float *p, size_t ldp, size_t k, size_t j, size_t n,
                      int subtract)
 {
+    if (HW < VW && j % VW) {
+        tile_add_half(c + j, ldc, a, p + j, ldp, k, subtract);
+        j += HW;
+    }
     for (; j + NV * VW <= n; j += NV * VW)
         tile_add(c + j, ldc, a, p + j, ldp, k, NV, subtract);
-    if (NV > 2 && j + 2 * VW <= n)
+    if (NV > 2 && j + 2 * VW <= n) {
         tile_add(c + j, ldc, a, p + j, ldp, k, 2, subtract);
-    else if (j < n)
+        j += 2 * VW;
+    } else if (j + VW <= n) {
         tile_add(c + j, ldc, a, p + j, ldp, k, 1, subtract);
+        j += VW;
+    }
+    if (HW < VW && j < n)
+        tile_add_half(c + j, ldc, a, p + j, ldp, k, subtract);
 }
 
 #endif

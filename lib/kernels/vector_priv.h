@@ -7,10 +7,12 @@
  *      loadn    n < VW floats, then zeros         storen            the first n lanes
  *      madd     a * b + c     nmadd c - a * b     lane(v, i)        lane i in every lane
  *      above    the lanes after i, else 0         join(a, b, i)     lanes before i of a, the rest of b
- *      gt       one bit per lane
- *      sums     lane i is the sum of v[i]         transpose         VW x VW floats, memory to memory
+ *      gt       one bit per lane                  max               b where either is NaN
+ *      sum      of all lanes                      sums              lane i is the sum of v[i]
+ *      transpose: VW x VW floats, memory to memory
  *
  * A register tile (tile_priv.h) is MR rows of NV vectors: as many accumulators as leave room for their operands.
+ * Where HW is less than VW, a triangle's edge is made with half vectors, hf, and the words end in h.
  */
 #ifndef REC_VECTOR_PRIV_H
 #define REC_VECTOR_PRIV_H
@@ -33,7 +35,7 @@
 
 #include <immintrin.h>
 
-enum { VW = 16, MR = 8, NV = 3 };
+enum { VW = 16, HW = 8, MR = 8, NV = 3 };
 typedef __m512 vf;
 
 INLINE vf load(const float *p) { return _mm512_loadu_ps(p); }
@@ -46,6 +48,7 @@ INLINE vf add(vf a, vf b) { return _mm512_add_ps(a, b); }
 INLINE vf sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 INLINE vf mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 INLINE vf quot(vf a, vf b) { return _mm512_div_ps(a, b); }
+INLINE vf max(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf root(vf a) { return _mm512_sqrt_ps(a); }
 INLINE vf madd(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vf nmadd(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
@@ -53,6 +56,14 @@ INLINE vf lane(vf v, int i) { return _mm512_permutexvar_ps(_mm512_set1_epi32(i),
 INLINE vf above(vf v, int i) { return _mm512_maskz_mov_ps((__mmask16)(0xfffeu << i), v); }
 INLINE vf join(vf a, vf b, int i) { return _mm512_mask_mov_ps(b, first((size_t)i), a); }
 INLINE unsigned gt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+
+typedef __m256 hf;
+
+INLINE hf loadh(const float *p) { return _mm256_loadu_ps(p); }
+INLINE void storeh(float *p, hf v) { _mm256_storeu_ps(p, v); }
+INLINE hf set1h(float x) { return _mm256_set1_ps(x); }
+INLINE hf maddh(hf a, hf b, hf c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE hf nmaddh(hf a, hf b, hf c) { return _mm256_fnmadd_ps(a, b, c); }
 
 /* Of four vectors, one: in each quarter, the four sums of that quarter. */
 INLINE vf sums4(const vf v[4])
@@ -70,6 +81,14 @@ INLINE vf halves(vf a, vf b)
 INLINE vf sums(const vf v[16])
 {
     return halves(halves(sums4(v), sums4(v + 4)), halves(sums4(v + 8), sums4(v + 12)));
+}
+
+INLINE float sum(vf v)
+{
+    __m256 h = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
 /* Four columns' worth of rows i, i + 4, i + 8, i + 12, one in each quarter. */
@@ -100,7 +119,7 @@ INLINE void transpose(float *dst, size_t ldd, const float *src, size_t lds)
 
 #include <immintrin.h>
 
-enum { VW = 8, MR = 4, NV = 3 };
+enum { VW = 8, HW = VW, MR = 4, NV = 3 };
 typedef __m256 vf;
 
 /* Eight set words, then eight clear: read from 8 - n for the first n lanes. */
@@ -116,6 +135,7 @@ INLINE vf add(vf a, vf b) { return _mm256_add_ps(a, b); }
 INLINE vf sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 INLINE vf mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 INLINE vf quot(vf a, vf b) { return _mm256_div_ps(a, b); }
+INLINE vf max(vf a, vf b) { return _mm256_max_ps(a, b); }
 INLINE vf root(vf a) { return _mm256_sqrt_ps(a); }
 INLINE vf madd(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE vf nmadd(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
@@ -142,6 +162,13 @@ INLINE vf sums(const vf v[8])
     return add(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
 }
 
+INLINE float sum(vf v)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
 /* Four columns' worth of rows i and i + 4, one in each half. */
 INLINE vf halves(const float *p, size_t ld)
 {
@@ -166,7 +193,7 @@ INLINE void transpose(float *dst, size_t ldd, const float *src, size_t lds)
 #else
 
 /* Four lanes by the compiler's vector extension: what SSE2, NEON and their kind have; elsewhere scalars. */
-enum { VW = 4, MR = 4, NV = 2 };
+enum { VW = 4, HW = VW, MR = 4, NV = 2 };
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
 
@@ -194,6 +221,12 @@ INLINE vf add(vf a, vf b) { return a + b; }
 INLINE vf sub(vf a, vf b) { return a - b; }
 INLINE vf mul(vf a, vf b) { return a * b; }
 INLINE vf quot(vf a, vf b) { return a / b; }
+INLINE float max1(float a, float b) { return a > b ? a : b; }
+INLINE vf max(vf a, vf b)
+{
+    return (vf){max1(a[0], b[0]), max1(a[1], b[1]), max1(a[2], b[2]), max1(a[3], b[3])};
+}
+
 INLINE vf root(vf a) { return (vf){sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3])}; }
 INLINE vf madd(vf a, vf b, vf c) { return a * b + c; }
 INLINE vf nmadd(vf a, vf b, vf c) { return c - a * b; }
@@ -210,10 +243,10 @@ INLINE unsigned gt(vf a, vf b)
     return (unsigned)((m[0] & 1) | (m[1] & 2) | (m[2] & 4) | (m[3] & 8));
 }
 
-INLINE float sum_lanes(vf v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+INLINE float sum(vf v) { return (v[0] + v[2]) + (v[1] + v[3]); }
 INLINE vf sums(const vf v[4])
 {
-    return (vf){sum_lanes(v[0]), sum_lanes(v[1]), sum_lanes(v[2]), sum_lanes(v[3])};
+    return (vf){sum(v[0]), sum(v[1]), sum(v[2]), sum(v[3])};
 }
 
 INLINE void transpose(float *dst, size_t ldd, const float *src, size_t lds)
@@ -223,6 +256,15 @@ INLINE void transpose(float *dst, size_t ldd, const float *src, size_t lds)
             dst[i * ldd + k] = src[k * lds + i];
 }
 
+#endif
+
+#ifndef __AVX512F__
+typedef vf hf;
+#define loadh load
+#define storeh store
+#define set1h set1
+#define maddh madd
+#define nmaddh nmadd
 #endif
 
 INLINE vf zero(void) { return set1(0); }
