@@ -197,6 +197,7 @@ static int judge_lists(struct work *w, struct rec_err *err)
     }
     if (b.n > 0 && judge_block(w, &b, &rank, err) < 0)
         goto out;
+    tool_progress(w->tool, "users", w->test.n_users, w->test.n_users);
     status = 0;
 out:
     rec_rank_clear(&rank);

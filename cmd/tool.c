@@ -152,8 +152,15 @@ void tool_progress(struct tool *tool, const char *what, uint64_t done, uint64_t 
     double now = tool_now(), elapsed = now - tool->started, share;
     char count[16], rate[16];
     int width = 24, full;
+    bool drawn = tool->last_progress > 0;
 
-    if (!tool->terminal || now - tool->last_progress < 0.1)
+    // At the end the line is empty again: what the tool prints may go to the same terminal.
+    if (tool->terminal && drawn && total && done >= total) {
+        clear_bar();
+        tool->last_progress = 0;
+        return;
+    }
+    if (!tool->terminal || now - (drawn ? tool->last_progress : tool->started) < 0.1)
         return;
     tool->last_progress = now;
     print_count(count, (double)done);
