@@ -85,15 +85,17 @@ static void tile_list(struct topk_list *l, float *threshold, size_t item, const 
 static void tile(struct rec_topk_hit *out, size_t *count, size_t k, const struct rec_topk_panels *p, const float *u,
                  size_t ldu, size_t m, const struct rec_topk_seen *seen, const uint8_t *allowed, float *scratch)
 {
-    size_t rows = round_up(m, MR);
+    size_t rows = round_up(m, MR), more = rec_topk_list_more(k);
     uintptr_t at = (uintptr_t)scratch + _Alignof(struct topk_list) - 1;
     struct topk_list *list = (struct topk_list *)(at / _Alignof(struct topk_list) * _Alignof(struct topk_list));
-    float *threshold = (float *)(list + rows), *users = threshold + rows;
+    struct rec_topk_hit *beyond = (struct rec_topk_hit *)(list + rows);
+    float *threshold = (float *)(beyond + rows * more), *users = threshold + rows;
 
     pack_users(users, u, ldu, m, p->f);
     for (size_t i = 0; i < rows; i++)
         threshold[i] = i >= m ? INFINITY
-                              : rec_topk_list_init(list + i, out + i * k, k, seen ? seen + i : NULL, allowed);
+                              : rec_topk_list_init(list + i, out + i * k, beyond + i * more, k, seen ? seen + i : NULL,
+                                                   allowed);
     for (size_t j = 0; j < p->n; j += PANEL)
         for (size_t i = 0; i < m; i += MR)
             tile_list(list + i, threshold + i, j, users + i * p->f, p->data + j * (p->f + 1), p->f);
@@ -144,8 +146,9 @@ static void score(float *c, size_t ldc, const struct rec_topk_panels *p, size_t 
 static size_t scan(struct rec_topk_hit *out, size_t k, const float *s, size_t n, const struct rec_topk_seen *seen,
                    const uint8_t *allowed)
 {
+    struct rec_topk_hit more[MORE];
     struct topk_list list;
-    float threshold = rec_topk_list_init(&list, out, k, seen, allowed);
+    float threshold = rec_topk_list_init(&list, out, more, k < n ? k : n, seen, allowed);
     size_t j = 0;
 
     for (; j + 4 * VW <= n; j += 4 * VW) {

@@ -105,6 +105,26 @@ static void scan_equals_sorting(void **state)
                 }
 }
 
+/* Scores already in order, either way, and all alike: no selection may be slow or wrong on them. */
+static void scan_of_ordered_scores(void **state)
+{
+    enum { N = 20000 };
+    static float score[N];
+    static struct rec_topk_hit got[N], want[N];
+    const char *name;
+
+    (void)state;
+    EACH_SET(name)
+        for (int slope = -1; slope <= 1; slope++)
+            for (size_t k = 1; k <= N; k *= 7) {
+                for (size_t j = 0; j < N; j++)
+                    score[j] = (float)(slope * (int)j);
+                size_t n = sorted(want, k, score, N, NULL, NULL);
+                assert_hits(got, rec_topk_scan(got, k, score, N, NULL, NULL), want, n);
+            }
+    assert_int_equal(rec_topk_scan(got, SIZE_MAX, score, N, NULL, NULL), N);
+}
+
 static void scan_of_nothing_listable(void **state)
 {
     const float score[20] = {[0 ... 9] = NAN, [10 ... 19] = -INFINITY};
@@ -272,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scan_equals_sorting),
+        cmocka_unit_test(scan_of_ordered_scores),
         cmocka_unit_test(scan_of_nothing_listable),
         cmocka_unit_test(tiles_of_all_shapes),
         cmocka_unit_test(ties_and_nan_in_tiles),
