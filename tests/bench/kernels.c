@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * build/bench/kernels [--pair]: the kernels against sgemm of the BLAS this is linked with, side by side on one thread.
+ * build/bench/kernels [SET]: the kernels, or those of one set, against sgemm of the BLAS this is linked with, side by side
+ * on one thread. `make bench-kernels` makes and runs it.
  * Every figure is the best of several turns, turns of all kernels taken in rotation, because the machine may be busy.
  * GFLOP/s count the operations of the mathematics (the caption says which), not those really done.
  */

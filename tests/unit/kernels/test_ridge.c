@@ -376,6 +376,32 @@ static void scratch_may_lie_anywhere(void **state)
         }
 }
 
+/* What follows in idx is fetched early, and changes nothing. */
+static void rows_ahead_change_nothing(void **state)
+{
+    enum { F = 40, AHEAD = 30 };
+    struct problem p;
+    const char *name;
+
+    (void)state;
+    EACH_SET(name)
+        for (size_t n = 1; n < 200; n += 33) {
+            float x[2][3][F] = {0};
+            char *scratch = calloc(rec_ridge_solve_scratch(F) + rec_ridge_cg_scratch(F), 1);
+            problem_new(&p, F, n + AHEAD, 0, 1);
+            p.rows.n = n;
+            for (size_t i = 0; i < 2; i++) {
+                p.rows.ahead = i * AHEAD;
+                rec_ridge_solve(x[i][0], &p.rows, p.d, REC_RIDGE_PRIMAL, scratch);
+                rec_ridge_solve(x[i][1], &p.rows, p.d, REC_RIDGE_DUAL, scratch);
+                rec_ridge_cg(x[i][2], &p.rows, p.d, 3, 0, scratch);
+            }
+            assert_memory_equal(x[0], x[1], sizeof x[0]);
+            problem_free(&p);
+            free(scratch);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +414,7 @@ int main(void)
         cmocka_unit_test(conjugate_gradients_of_long_rows),
         cmocka_unit_test(each_step_helps),
         cmocka_unit_test(scratch_may_lie_anywhere),
+        cmocka_unit_test(rows_ahead_change_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
