@@ -50,6 +50,7 @@ struct bench {
 static double flop_peak(const struct bench *t) { return 2.0 * SQUARE * SQUARE * SQUARE + 0 * (double)t->f; }
 static double flop_gemm(const struct bench *t) { return 2.0 * USERS * ITEMS * (double)t->f; }
 static double flop_gemv(const struct bench *t) { return 2.0 * ITEMS * (double)t->f; }
+static double flop_scan(const struct bench *t) { return ITEMS + 0 * (double)t->f; } /* one comparison a score */
 static double flop_normal(const struct bench *t) { return (double)(t->n * t->f * t->f); }
 static double flop_spd(const struct bench *t) { return (double)(t->f * t->f * t->f) / 3; }
 static double flop_cg(const struct bench *t) { return 4.0 * (double)(t->n * t->f) * (t->steps + 1); }
@@ -208,7 +209,7 @@ static void table(size_t f, int turns, const char *only)
         {.name = "top-1000, fused", .run = run_tile, .flop = flop_gemm, .k = 1000},
         {.name = "score block", .run = run_score, .flop = flop_gemm},
         {.name = "gemv, all items", .run = run_gemv, .flop = flop_gemv},
-        {.name = "scan, top-10", .run = run_scan, .flop = flop_gemv, .k = 10},
+        {.name = "scan, top-10", .run = run_scan, .flop = flop_scan, .k = 10},
         {.name = "normal equations", .run = run_normal, .flop = flop_normal, .n = 50},
         {.name = "normal equations", .run = run_normal, .flop = flop_normal, .n = 100},
         {.name = "normal equations", .run = run_normal, .flop = flop_normal, .n = 1000},
