@@ -1,0 +1,31 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Installing puts every tool, page and completion in place, and uninstalling takes away just these.
+
+
+bats_require_minimum_version 1.5.0
+setup() {
+    ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+    DEST=$BATS_TEST_TMPDIR/dest
+}
+
+@test "make install, and make uninstall" {
+    mkdir -p "$DEST/usr/bin"
+    touch "$DEST/usr/bin/other"
+    make -s -C "$ROOT" install DESTDIR="$DEST" PREFIX=/usr >/dev/null
+    for source in "$ROOT"/cmd/rec*.c; do
+        tool=$(basename "$source" .c)
+        "$DEST/usr/bin/$tool" -h | grep -q "^usage: $tool "
+        [ -s "$DEST/usr/share/man/man1/$tool.1" ]
+        [ -s "$DEST/usr/share/bash-completion/completions/$tool" ]
+        [ -s "$DEST/usr/share/zsh/site-functions/_$tool" ]
+        [ -s "$DEST/usr/share/fish/vendor_completions.d/$tool.fish" ]
+    done
+    [ -s "$DEST/usr/share/man/man5/rec-format.5" ]
+    [ -s "$DEST/usr/share/man/man7/rec.7" ]
+    # the front end finds its tools beside itself
+    run -0 env PATH=/usr/bin:/bin "$DEST/usr/bin/rec" split -h
+    [[ $output == "usage: rec-split "* ]]
+    make -s -C "$ROOT" uninstall DESTDIR="$DEST" PREFIX=/usr
+    [ "$(find "$DEST" -type f)" = "$DEST/usr/bin/other" ]
+}
