@@ -107,17 +107,29 @@ def peer_implicit(name, train, f, passes, threads, test=None):
     print(json.dumps(out))
 
 
-# LIBMF is not among them: the package on PyPI predicts the ratings it was trained on worse than their mean does.
-def peer_ratings(folder, part):
-    import pandas as pd
-    from cmfrec import CMF
+def peer_ratings(name, folder, part):
     (u, i, v), (a, b, c) = triples(f"{folder}/{part}.rec"), triples(f"{folder}/{part}-test.rec")
-    how = {"lambda_": 0.2, "scale_lam": True} if part == "mt" else {"lambda_": 14}
-    model = CMF(k=40, use_cg=False, niter=15, nthreads=1, verbose=False, **how)
-    frame = pd.DataFrame({"UserId": u, "ItemId": i, "Rating": v})
-    start = cpu()
-    model.fit(frame)
-    seconds, guess = cpu() - start, model.predict(a, b)
+    if name == "cmfrec":
+        import pandas as pd
+        from cmfrec import CMF
+        how = {"lambda_": 0.2, "scale_lam": True} if part == "mt" else {"lambda_": 14}
+        model = CMF(k=40, use_cg=False, niter=15, nthreads=1, verbose=False, **how)
+        frame = pd.DataFrame({"UserId": u, "ItemId": i, "Rating": v})
+        start = cpu()
+        model.fit(frame)
+        seconds, guess = cpu() - start, model.predict(a, b)
+    else:
+        from libmf import mf
+        users, items = ({k: n for n, k in enumerate(np.unique(x))} for x in (u, i))
+        rows = np.column_stack([[users[k] for k in u], [items[k] for k in i], v]).astype(np.float32)
+        model = mf.MF(k=32, lambda_p1=0, lambda_q1=0, lambda_p2=0.1, lambda_q2=0.1, eta=0.1, nr_iters=20, nr_threads=1, quiet=True)
+        start = cpu()
+        model.fit(np.ascontiguousarray(rows))
+        seconds, m = cpu() - start, model.model
+        # Its Python predict() gives other numbers than its factors do; the factors are right.
+        p = np.ctypeslib.as_array(m.P, (m.m * m.k,)).reshape(m.m, m.k)
+        q = np.ctypeslib.as_array(m.Q, (m.n * m.k,)).reshape(m.n, m.k)
+        guess = np.array([p[users[x]] @ q[items[y]] if x in users and y in items else np.nan for x, y in zip(a, b)])
     guess = np.clip(np.where(np.isnan(guess), v.mean(), guess), v.min(), v.max())
     print(json.dumps({"cpu": seconds, "rmse": float(np.sqrt(np.mean((guess - c) ** 2)))}))
 
@@ -212,7 +224,8 @@ def ratings(bin, folder, _peak):
     row("rec bias", lambda part: own("bias", part))
     row("rec als", lambda part: own("als", part))
     row("rec als, f=16", lambda part: own("als", part, "--factors", "16"))
-    row("cmfrec", lambda part: peer("ratings", folder, part)[0])
+    row("cmfrec", lambda part: peer("ratings", "cmfrec", folder, part)[0])
+    row("LIBMF", lambda part: peer("ratings", "libmf", folder, part)[0])
 
 
 if __name__ == "__main__":
