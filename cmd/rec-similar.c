@@ -56,17 +56,11 @@ struct work {
 /* The catalogue, and which of its items are wanted. */
 static int label(struct work *w, struct rec_err *err)
 {
-    int32_t from = 0, to = 0;
-
     if (rec_labels_open(&w->labels, catalogue, &w->model.items, err) < 0)
         return -1;
     if (w->labels.n_known == 0)
         tool_note(w->tool, "%s: it has none of the model's items", catalogue);
-    if (!year && genres.n == 0)
-        return 0;
-    if (year && rec_labels_years(&from, &to, year, err) < 0)
-        return -1;
-    return rec_labels_allow(&w->labels, genres.text, genres.n, from, to, err);
+    return rec_labels_choose(&w->labels, genres.text, genres.n, year, err);
 }
 
 /* The model, and room for a block of lists. */

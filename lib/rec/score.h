@@ -127,6 +127,8 @@ struct rec_labels {
 int rec_labels_open(struct rec_labels *labels, const char *path, const struct rec_ids *items, struct rec_err *err);
 /** "1994", "1990..1999", "1990..", "..1999", both ends included. */
 int rec_labels_years(int32_t *from, int32_t *to, const char *text, struct rec_err *err);
+/** rec_labels_allow with the years as text, as rec_labels_years reads them; NULL: all. Without genres and years it does nothing. */
+int rec_labels_choose(struct rec_labels *labels, const char *const *genre, size_t n_genres, const char *years, struct rec_err *err);
 /** Makes `allowed`: items of any of these genres (whatever the case of ASCII letters; none: all), of the years from..to (from 0: all).
  *  Items that the catalogue does not have, or whose year it does not know when years are asked for, are not allowed. */
 int rec_labels_allow(struct rec_labels *labels, const char *const *genre, size_t n_genres, int32_t from, int32_t to,

@@ -129,6 +129,17 @@ failed:
     return -1;
 }
 
+int rec_labels_choose(struct rec_labels *labels, const char *const *genre, size_t n_genres, const char *years, struct rec_err *err)
+{
+    int32_t from = 0, to = 0;
+
+    if (!years && n_genres == 0)
+        return 0;
+    if (years && rec_labels_years(&from, &to, years, err) < 0)
+        return -1;
+    return rec_labels_allow(labels, genre, n_genres, from, to, err);
+}
+
 bool rec_labels_titled(const struct rec_labels *labels, size_t item, const char *words)
 {
     size_t len, n = strlen(words);
