@@ -27,7 +27,8 @@ WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wol
             -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Wformat-security $(if $(WERROR),-Werror)
 HARDEN   := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection \
             $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
-CPPFLAGS += -D_GNU_SOURCE -Ilib -include lib/util/banned.h
+LIBPQ    := $(shell pkg-config --cflags libpq 2>/dev/null)
+CPPFLAGS += -D_GNU_SOURCE -Ilib -include lib/util/banned.h $(LIBPQ)
 # No contraction, no reassociation: a fused multiply-add happens where the kernels ask for it and nowhere else.
 CFLAGS   += -std=c11 $(OPT) $(WARN) $(HARDEN) -ffp-contract=off -fno-math-errno -pthread
 LDFLAGS  += -pie -pthread -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
@@ -39,10 +40,12 @@ endif
 # -- rooms and tools: these lines are the architecture -------------------------------------------
 # A room of lib/ becomes one archive; rooms stand here from the top of the picture to its foot.
 
-ROOMS       := eval models score synth ingest data linalg kernels format util
+ROOMS       := eval models score backup store sql crypto synth ingest data linalg kernels format util
 LIBS.format := -lcsv -lyaml -ljansson -lz -lzstd
 LIBS.linalg := -llapacke -lopenblas
 LIBS.util   := -lm
+LIBS.crypto := -lsodium
+LIBS.sql    := -lsqlite3 -lpq
 
 # What each tool is composed of, besides cmd/tool.c, format and util, which every one needs.
 USES.rec           :=

@@ -1,0 +1,16 @@
+DROP TABLE audit_log;
+DROP TABLE forgotten;
+DROP TABLE backups;
+DROP TABLE deployments;
+DROP TABLE experiment_arms;
+DROP TABLE experiments;
+DROP TABLE revoked_tokens;
+DROP TABLE api_keys;
+DROP TABLE accounts;
+DROP TABLE feedback;
+DROP TABLE ratings;
+DROP TABLE loads;
+DROP TABLE movies;
+DROP TABLE users;
+DROP TABLE meta;
+DROP FUNCTION rec_append_only();

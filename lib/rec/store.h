@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * store: what is kept between requests: ratings, movies, feedback, accounts, keys, experiments, deployments, and who did what.
+ *
+ *     store         opening it: the database at the schema of this program, and the keyring
+ *     names         users and movies of the data set: their ids (text) to the numbers of their rows
+ *     load          many ratings or movies in
+ *     unload        ratings, movies and feedback out, as CSV
+ *     feedback      events as they come, durable before they are acknowledged
+ *     appender      the same from many threads at once, one commit for all that wait
+ *     accounts      people who log in
+ *     api_keys      programs that do
+ *     tokens        tokens that were taken back before their time
+ *     experiments   arms, and who is in which
+ *     deployments   which model was put to use when, and why
+ *     audit         who did what
+ *     stats         how much there is of everything
+ *     forget        erasing a person
+ *
+ *     struct rec_store store;
+ *     struct rec_event event = {.user = "1", .movie = "50", .kind = "rating", .value = 4.5, .time = now, .request = "7c5e…"};
+ *     if (rec_store_open(&store, url, "rec.keys", &options, &err) < 0 || rec_feedback_add(&store, &event, 1, now, &added, &err) < 0) ...
+ *
+ * Tables are described in data/migrations. Users of the data set and accounts are different things: an account has an id of its own (20 letters
+ * that nobody can guess) and may be tied by an administrator to a user of the data set; until then its feedback is under a user whose
+ * id is the account's id, so that a newcomer called "1" is not user 1.
+ *
+ * Functions return 0, or -1 with one line in `err`; rec_sql_fault(store->db) tells what kind of failure it was. One store belongs to one
+ * thread at a time; a server takes connections from an rec_sqlpool and wraps each by rec_store_wrap.
+ */
+#ifndef REC_STORE_H
+#define REC_STORE_H
+
+#include <rec/crypto.h>
+#include <rec/data.h>
+#include <rec/sql.h>
+
+/* ---- store: opening ------------------------------------------------------------------------------ */
+
+struct rec_store {
+    struct rec_sql *db;
+    const struct rec_keyring *keys;  /**< NULL: what needs keys fails, saying so */
+    bool owns;
+    struct rec_keyring ring;
+};
+
+/** Opens the database, checks that its schema is this program's, and reads the keyring. @param keys  a path, or NULL: none. */
+int rec_store_open(struct rec_store *store, const char *url, const char *keys, const struct rec_sql_options *options, struct rec_err *err);
+/** A store over a connection that is somebody else's. */
+void rec_store_wrap(struct rec_store *store, struct rec_sql *db, const struct rec_keyring *keys);
+void rec_store_close(struct rec_store *store);
+/** 32 letters that were drawn when the store was made. */
+#define REC_STORE_ID 32
+int rec_store_id(char out[REC_STORE_ID + 1], struct rec_store *store, struct rec_err *err);
+/** Runs `work` in a WRITE transaction; undone when it fails; run again, up to five times, when it was BUSY by a deadlock or serialization. */
+int rec_store_write(struct rec_store *store, int (*work)(struct rec_store *store, void *context, struct rec_err *err), void *context,
+                    struct rec_err *err);
+/** The keyed hash that something secret or personal is looked up by: with that version of the keyring. @param what  "email", "user": equal texts of two kinds differ. */
+int rec_store_lookup(unsigned char out[REC_HASH_BYTES], const struct rec_store *store, uint32_t version, const char *what, const char *text,
+                     size_t len, struct rec_err *err);
+
+/* ---- names: users and movies --------------------------------------------------------------------- */
+
+#define REC_NAMES_LONGEST 255        /**< bytes of an id */
+enum rec_names_of { REC_NAMES_USERS, REC_NAMES_MOVIES };
+
+/** The row of that id, made when it is not there (a film so made has no title). Within a WRITE transaction. */
+int rec_names_intern(int64_t *row, struct rec_store *store, enum rec_names_of of, const char *id, struct rec_err *err);
+/** 1, 0: unknown, -1. */
+int rec_names_find(int64_t *row, struct rec_store *store, enum rec_names_of of, const char *id, struct rec_err *err);
+/** row[i] = the row of ids->get(i), for all of them, made where they are missing, in one go. @param made  how many were made. */
+int rec_names_intern_all(int32_t *row, struct rec_store *store, enum rec_names_of of, const struct rec_ids *ids, uint64_t *made,
+                         struct rec_err *err);
+/** All of them: ids in the byte order, and row[i] of each (to be freed). */
+int rec_names_all(struct rec_ids *ids, int32_t **row, struct rec_store *store, enum rec_names_of of, struct rec_err *err);
+
+/* ---- load: many ratings or movies in --------------------------------------------------------------
+ *
+ * Idempotent: the same file twice is the same as once. A rating that is there gives way unless it is later than the new one. A film that is
+ * there takes the new title, year and genres. All in one transaction: others see the old state or the new one. People who were
+ * forgotten stay so: their ratings are left out and counted.
+ */
+struct rec_load_report {
+    uint64_t rows;            /**< in the file, after its duplicates were merged */
+    uint64_t added, changed, same;
+    uint64_t older;           /**< left out: the store had a later one */
+    uint64_t forgotten;       /**< left out: of people who were forgotten */
+    uint64_t users, movies;   /**< new ones */
+};
+struct rec_load_options {
+    const char *source;       /**< what `loads` records of it: a name; NULL: "" */
+    uint32_t digest;          /**< crc32c of the text or file it was */
+    int64_t now;
+    void (*progress)(void *context, const char *what, uint64_t done, uint64_t total); /**< or NULL */
+    void *context;
+};
+int rec_load_ratings(struct rec_store *store, const struct rec_ratings *ratings, const struct rec_load_options *options,
+                     struct rec_load_report *report, struct rec_err *err);
+int rec_load_movies(struct rec_store *store, const struct rec_catalogue *movies, const struct rec_load_options *options,
+                    struct rec_load_report *report, struct rec_err *err);
+
+/* ---- unload: ratings, movies and feedback out -----------------------------------------------------
+ *
+ * CSV that rec-ingest reads, from one snapshot: `userId,movieId,rating,timestamp` · `movieId,title,genres` (year in the title, as MovieLens has
+ * it, only if it is not there) · `userId,movieId,kind,value,timestamp,requestId,arm,received`. Rows are in no promised order.
+ */
+struct rec_unload_options {
+    bool since_given;
+    int64_t since;            /**< only what was stored at this second or later: not by the time of the rating, but by its arrival */
+    char delimiter;           /**< 0: ',' */
+    bool no_header;
+    void (*progress)(void *context, const char *what, uint64_t done, uint64_t total);
+    void *context;
+};
+/** @param mark  the second to ask for with `since` next time: a little before the snapshot, so that nothing in flight is missed; or NULL. */
+int rec_unload_ratings(struct rec_store *store, const struct rec_unload_options *options, struct rec_out *out, uint64_t *rows,
+                       int64_t *mark, struct rec_err *err);
+int rec_unload_movies(struct rec_store *store, const struct rec_unload_options *options, struct rec_out *out, uint64_t *rows,
+                      struct rec_err *err);
+int rec_unload_feedback(struct rec_store *store, const struct rec_unload_options *options, struct rec_out *out, uint64_t *rows,
+                        int64_t *mark, struct rec_err *err);
+
+/* ---- feedback: events as they come ---------------------------------------------------------------- */
+
+struct rec_event {
+    const char *user, *movie; /**< ids of the data set */
+    const char *kind;         /**< "rating", "like", "watch", "skip", "remove" */
+    double value;             /**< of a rating: finite, kept as a float; NAN where there is none */
+    int64_t time;             /**< when it happened, seconds */
+    const char *request;      /**< names the request: the same request, user and place in it are stored once; NULL: a new name is drawn */
+    const char *arm;          /**< "experiment/arm", or NULL */
+};
+/** Stores n events in one transaction, durable when it returns 0, and makes each rating the state of its pair (unless a later one is there);
+ *  "remove" ends it. A film must exist: REC_SQL_CONSTRAINT "movie 77: there is no such movie". @param added  those that were not there. */
+int rec_feedback_add(struct rec_store *store, const struct rec_event *events, size_t n, int64_t now, size_t *added, struct rec_err *err);
+/** Calls `each` for the present ratings of a user, the latest first; a non-zero return ends it. */
+int rec_feedback_ratings(struct rec_store *store, const char *user, int (*each)(void *context, const char *movie, double value,
+                         int64_t time), void *context, struct rec_err *err);
+/** The user's events, the latest received first, from `before` (an event's id; 0: from the newest), at most `limit`. */
+struct rec_event_stored {
+    int64_t id, received;
+    struct rec_event event;   /**< texts borrowed, for the call */
+};
+int rec_feedback_events(struct rec_store *store, const char *user, int64_t before, size_t limit,
+                        int (*each)(void *context, const struct rec_event_stored *event), void *context, struct rec_err *err);
+
+/* ---- appender: from many threads ------------------------------------------------------------------
+ *
+ * One thread writes; all that wait when it begins a transaction are in it. So the disk is waited for once, not once for each of them.
+ * An event that cannot be stored fails alone: its batch is then tried one by one.
+ */
+struct rec_appender;
+/** @param url  opened by the appender's own thread. */
+int rec_appender_new(struct rec_appender **out, const char *url, const struct rec_sql_options *options, const struct rec_keyring *keys,
+                     struct rec_err *err);
+/** Returns when the events are durable (or not, with the reason). From any thread. */
+int rec_appender_add(struct rec_appender *a, const struct rec_event *events, size_t n, int64_t now, size_t *added,
+                     enum rec_sql_fault *fault, struct rec_err *err);
+void rec_appender_free(struct rec_appender *a);
+
+/* ---- accounts ------------------------------------------------------------------------------------- */
+
+#define REC_ACCOUNTS_ID 20
+#define REC_ACCOUNTS_NAME_LONGEST 64
+#define REC_ACCOUNTS_EMAIL_LONGEST 254
+
+enum rec_role { REC_ROLE_USER, REC_ROLE_ANALYST, REC_ROLE_SERVICE, REC_ROLE_ADMIN };
+extern const char *const rec_accounts_roles[]; /**< "user", "analyst", "service", "admin", NULL */
+
+struct rec_account {
+    char id[REC_ACCOUNTS_ID + 1];
+    char name[REC_ACCOUNTS_NAME_LONGEST + 1];
+    char email[REC_ACCOUNTS_EMAIL_LONGEST + 1];  /**< decrypted; "" when there is none, or no keys */
+    enum rec_role role;
+    bool disabled;
+    char user[REC_NAMES_LONGEST + 1];            /**< the user of the data set: the one it was tied to, or its own id */
+    bool tied;
+    int64_t created, changed, last_login;        /**< last_login 0: never */
+    int64_t password_changed;                    /**< tokens issued before are void */
+};
+
+/** Names: 3 to 64 of [A-Za-z0-9._-], beginning with a letter or digit, told apart without regard to case. */
+int rec_accounts_check_name(const char *name, struct rec_err *err);
+/** A plausible address: one @, something on both sides, no blanks or controls, at most 254 bytes of UTF-8. */
+int rec_accounts_check_email(const char *email, struct rec_err *err);
+/** 10 to 1024 bytes of UTF-8, not the name itself, not one of the commonest. */
+int rec_accounts_check_password(const char *password, size_t len, const char *name, struct rec_err *err);
+
+struct rec_accounts_new {
+    const char *name, *email, *password;         /**< email may be NULL; password NULL: nobody can log in by one */
+    size_t password_len;
+    enum rec_role role;
+};
+/** REC_SQL_UNIQUE when the name or the e-mail is taken. */
+int rec_accounts_add(struct rec_account *out, struct rec_store *store, const struct rec_accounts_new *spec, int64_t now, struct rec_err *err);
+/** 1, 0: no such account, -1. */
+int rec_accounts_by_id(struct rec_account *out, struct rec_store *store, const char *id, struct rec_err *err);
+int rec_accounts_by_name(struct rec_account *out, struct rec_store *store, const char *name, struct rec_err *err);
+int rec_accounts_by_email(struct rec_account *out, struct rec_store *store, const char *email, struct rec_err *err);
+/** 1: it is them (and last_login is set, and a stale hash renewed); 0: unknown, disabled, or another password, all in the same time; -1. */
+int rec_accounts_login(struct rec_account *out, struct rec_store *store, const char *name, const char *password, size_t len, int64_t now,
+                       struct rec_err *err);
+/** In the order of names, from after `after` ("": the first), at most `limit`. */
+int rec_accounts_list(struct rec_store *store, const char *after, size_t limit, int (*each)(void *context, const struct rec_account *account),
+                      void *context, struct rec_err *err);
+/** 1, 0: no such account, -1. The last administrator who is not disabled keeps the role and stays enabled (REC_SQL_CONSTRAINT). */
+int rec_accounts_set_role(struct rec_store *store, const char *id, enum rec_role role, int64_t now, struct rec_err *err);
+int rec_accounts_set_disabled(struct rec_store *store, const char *id, bool disabled, int64_t now, struct rec_err *err);
+int rec_accounts_set_password(struct rec_store *store, const char *id, const char *password, size_t len, int64_t now, struct rec_err *err);
+int rec_accounts_set_email(struct rec_store *store, const char *id, const char *email, int64_t now, struct rec_err *err);
+/** Ties it to a user of the data set that exists and is nobody else's; NULL unties. What the account had rated moves along. */
+int rec_accounts_tie(struct rec_store *store, const char *id, const char *user, int64_t now, struct rec_err *err);
+/** Every e-mail encrypted and hashed anew with the newest key, in one transaction. @param done  how many. */
+int rec_accounts_rekey(struct rec_store *store, uint64_t *done, struct rec_err *err);
+
+/* ---- api_keys ------------------------------------------------------------------------------------- */
+
+#define REC_API_KEYS_ID 12
+#define REC_API_KEYS_TEXT 64         /**< "rec_" id "_" secret (32 letters, 160 bits), and its NUL */
+
+struct rec_api_key {
+    char id[REC_API_KEYS_ID + 1];
+    char account[REC_ACCOUNTS_ID + 1];
+    char name[65];                   /**< what it is for */
+    char scopes[257];                /**< words with blanks between them: "recommend feedback" */
+    int64_t created, expires, last_used, revoked; /**< 0: never */
+};
+/** Draws a key for an account. `text` receives it, the only time it can be had: the store keeps a hash (of 160 random
+ *  bits, so that no key is needed). @param expires  0: never. */
+int rec_api_keys_add(char text[REC_API_KEYS_TEXT], struct rec_api_key *out, struct rec_store *store, const char *account, const char *name,
+                     const char *scopes, int64_t now, int64_t expires, struct rec_err *err);
+/** 1: a key in force, of an account that is not disabled (last_used is set, once a minute at most); 0; -1. */
+int rec_api_keys_check(struct rec_api_key *key, struct rec_account *account, struct rec_store *store, const char *text, size_t len,
+                       int64_t now, struct rec_err *err);
+/** Of one account, or of all (NULL), the oldest first. */
+int rec_api_keys_list(struct rec_store *store, const char *account, int (*each)(void *context, const struct rec_api_key *key),
+                      void *context, struct rec_err *err);
+/** 1, 0: no such key, -1. */
+int rec_api_keys_revoke(struct rec_store *store, const char *id, int64_t now, struct rec_err *err);
+
+/* ---- tokens --------------------------------------------------------------------------------------- */
+
+/** Takes a token back, by its jti, until it would have expired anyway; those that have are dropped on the way. */
+int rec_tokens_revoke(struct rec_store *store, const char *jti, const char *account, int64_t expires, int64_t now, struct rec_err *err);
+/** 1: it was taken back; 0; -1. */
+int rec_tokens_revoked(struct rec_store *store, const char *jti, struct rec_err *err);
+
+/* ---- experiments ---------------------------------------------------------------------------------- */
+
+struct rec_experiment_arm {
+    const char *name, *model;        /**< model: a version, or "" */
+    double weight;                   /**< share of people, > 0; the sum is what counts */
+};
+/** REC_SQL_UNIQUE when the name is there. */
+int rec_experiments_add(struct rec_store *store, const char *name, const char *salt, const struct rec_experiment_arm *arms, size_t n, int64_t now,
+                        struct rec_err *err);
+/** 1, 0: no such experiment, or it had ended, -1. */
+int rec_experiments_end(struct rec_store *store, const char *name, int64_t now, struct rec_err *err);
+int rec_experiments_list(struct rec_store *store, int (*each)(void *context, const char *name, const char *salt, int64_t begun, int64_t ended,
+                         const struct rec_experiment_arm *arms, size_t n), void *context, struct rec_err *err);
+
+/* ---- deployments ---------------------------------------------------------------------------------- */
+
+struct rec_deployment {
+    int64_t id, time;
+    const char *model, *digest;      /**< the version's name, and the digest of its file */
+    const char *action;              /**< "promote", "rollback" */
+    const char *reason;              /**< one line: the figures that decided */
+    const char *actor;
+};
+int rec_deployments_add(struct rec_store *store, const struct rec_deployment *deployment, struct rec_err *err);
+/** The newest first, at most `limit`. */
+int rec_deployments_list(struct rec_store *store, size_t limit, int (*each)(void *context, const struct rec_deployment *deployment),
+                         void *context, struct rec_err *err);
+
+/* ---- audit ---------------------------------------------------------------------------------------- */
+
+/** Who (an account's id, "rec-db:LOGIN", ""), did what ("account.role"), to what (an id), with what (no secrets, no names of people). Rows
+ *  are never changed or deleted (the database refuses it). */
+int rec_audit_add(struct rec_store *store, int64_t now, const char *actor, const char *action, const char *object, const char *detail,
+                  const char *request, struct rec_err *err);
+int rec_audit_list(struct rec_store *store, int64_t since, size_t limit,
+                   int (*each)(void *context, int64_t time, const char *actor, const char *action, const char *object, const char *detail,
+                               const char *request), void *context, struct rec_err *err);
+
+/* ---- stats ---------------------------------------------------------------------------------------- */
+
+struct rec_stat {
+    const char *name;                /**< "ratings" */
+    const char *help;
+    int64_t value;
+    bool is_time;                    /**< seconds since 1970; 0: never */
+};
+#define REC_STATS_MAX 48
+/** From one snapshot. Returns how many, or -1. */
+int rec_stats(struct rec_stat out[REC_STATS_MAX], struct rec_store *store, struct rec_err *err);
+
+/* ---- forget: erasing a person --------------------------------------------------------------------- */
+
+struct rec_forget_report {
+    uint64_t ratings, events, accounts, api_keys;
+    bool known;                      /**< there was such a user */
+    char user[REC_NAMES_LONGEST + 1];
+};
+/** Erases a user of the data set, by id, or an account and its user, by name or e-mail (`account` true), in one transaction: ratings, events,
+ *  e-mail, name, password, keys, and the row of the user. What stays is a keyed hash in `forgotten`, so that a file that still has them
+ *  does not bring them back, and a line in the audit log with that hash. Refused for the last administrator. */
+int rec_forget(struct rec_forget_report *report, struct rec_store *store, const char *who, bool account, int64_t now, struct rec_err *err);
+/** Whether somebody of this id was forgotten. 1, 0, -1. */
+int rec_forget_was(struct rec_store *store, const char *user, struct rec_err *err);
+
+#endif
