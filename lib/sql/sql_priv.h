@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a driver is to sql.c: sql.c checks, names things and keeps the state that both databases share; a driver talks to one of them.
+ * A driver sets db->fault with every failure, and puts a whole line in err: "NAME: what happened; what to do".
+ */
+#ifndef REC_SQL_PRIV_H
+#define REC_SQL_PRIV_H
+
+#include <rec/sql.h>
+
+struct rec_sql {
+    const struct rec_sql_driver *driver;
+    char *name;                   /**< the URL, its password masked */
+    char *path;                   /**< SQLite: the file; else NULL */
+    double busy_timeout, connect_timeout;
+    bool create, read_only, one_shot;
+    enum rec_sql_fault fault;
+    bool in_transaction;
+    enum rec_sql_mode mode;       /**< of that transaction */
+    void *handle;                 /**< the driver's own */
+};
+
+struct rec_sql_driver {
+    const char *dialect;
+    const char *const *schemes;   /**< "postgresql:", "postgres:", NULL */
+    int (*open)(struct rec_sql *db, const char *url, struct rec_err *err);
+    void (*close)(struct rec_sql *db);
+    int (*exec)(struct rec_sql *db, int64_t *changed, const char *sql, const struct rec_sql_value *params, size_t n, struct rec_err *err);
+    int (*script)(struct rec_sql *db, const char *sql, struct rec_err *err);
+    int (*query)(struct rec_sql_rows *rows, struct rec_sql *db, const char *sql, const struct rec_sql_value *params, size_t n,
+                 struct rec_err *err);
+    int (*next)(struct rec_sql_rows *rows, struct rec_err *err);
+    void (*done)(struct rec_sql_rows *rows);
+    int (*begin)(struct rec_sql *db, enum rec_sql_mode mode, struct rec_err *err);
+    int (*commit)(struct rec_sql *db, struct rec_err *err);
+    void (*rollback)(struct rec_sql *db);
+    int (*lock)(struct rec_sql *db, const char *word, double wait, struct rec_err *err);
+    int (*copy_in)(struct rec_sql *db, const char *table, const struct rec_copy_column *columns, size_t n, rec_copy_source *source,
+                   void *context, uint64_t *rows, struct rec_err *err);
+    int (*copy_out)(struct rec_sql *db, const char *query, const struct rec_copy_column *columns, size_t n, rec_copy_sink *sink,
+                    void *context, uint64_t *rows, struct rec_err *err);
+    int (*bulk_begin)(struct rec_copy_bulk *bulk, const char *table, struct rec_err *err);
+    int (*bulk_end)(struct rec_copy_bulk *bulk, struct rec_err *err);
+    int (*schema)(struct rec_copy_schema *out, struct rec_sql *db, struct rec_err *err);
+};
+
+#endif
