@@ -10,6 +10,7 @@
  *     yaml          rec.yaml as a flat list of settings
  *     csv           records and fields, as libcsv defines them
  *     gzip          a byte stream that may be gzip or zstd
+ *     zstd          one zstd frame, written to a callback and read from one
  *
  * Functions that may fail return 0, or -1 with the reason in `err`. Readers trust nothing they read.
  */
@@ -143,6 +144,18 @@ void rec_json_int(struct rec_json *json, const char *key, int64_t value);
 void rec_json_bool(struct rec_json *json, const char *key, bool value);
 void rec_json_null(struct rec_json *json, const char *key);
 
+/** Reads a whole text as a tree: strict JSON, no key twice, no NUL in a text. `name` begins messages. NULL with err set; free it. */
+struct rec_json_value;
+struct rec_json_value *rec_json_read(const char *name, const char *text, size_t len, struct rec_err *err);
+void rec_json_free(struct rec_json_value *root); /**< NULL is safe */
+/** What is asked of a value that is missing (NULL) or of another kind is missing too, so that questions can be chained: the member of
+ *  that key; elements of an array, how many and which; the text, NUL-terminated; a whole number into *out, 0 or -1. */
+const struct rec_json_value *rec_json_get(const struct rec_json_value *object, const char *key);
+size_t rec_json_length(const struct rec_json_value *array);
+const struct rec_json_value *rec_json_at(const struct rec_json_value *array, size_t i);
+const char *rec_json_string(const struct rec_json_value *value);
+int rec_json_integer(int64_t *out, const struct rec_json_value *value) REC_RESULT_USED;
+
 /** True when the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, surrogates or values above U+10FFFF). */
 bool rec_json_utf8(const char *text, size_t len);
 
@@ -192,6 +205,50 @@ int rec_gzip_open(struct rec_gzip *in, const char *path, struct rec_err *err);
 /** Reads plain bytes, also when `data` is there. *got < len only at the end. */
 int rec_gzip_read(struct rec_gzip *in, void *out, size_t len, size_t *got, struct rec_err *err);
 void rec_gzip_close(struct rec_gzip *in);
+
+/* ---- zstd: one frame, through callbacks ---------------------------------------------------------
+ *
+ * For streams that pass through other hands before they reach a file. Memory does not grow with the stream. The frame carries a
+ * checksum; one that is cut short, damaged, followed by anything, or that asks for a window above REC_ZSTD_WINDOW is an error.
+ *
+ *     struct rec_zstd_writer w;                       struct rec_zstd_reader r;
+ *     rec_zstd_begin(&w, 3, sink, context, &err)      rec_zstd_open(&r, source, context, name, &err)
+ *     rec_zstd_write(&w, bytes, len, &err)            rec_zstd_read(&r, bytes, len, &got, &err)      // got < len: the end
+ *     rec_zstd_end(&w, &err)                          rec_zstd_close(&r)
+ */
+#define REC_ZSTD_WINDOW (8 << 20)
+
+typedef int rec_zstd_sink(void *context, const void *bytes, size_t len, struct rec_err *err);
+/** Reads up to len bytes; *got < len only at the end. */
+typedef int rec_zstd_source(void *context, void *bytes, size_t len, size_t *got, struct rec_err *err);
+
+struct rec_zstd_writer {
+    rec_zstd_sink *sink;
+    void *context;
+    void *encoder;                /**< private, as below */
+    unsigned char *block;
+};
+/** @param level  1 .. 19, as of zstd(1). */
+int rec_zstd_begin(struct rec_zstd_writer *w, int level, rec_zstd_sink *sink, void *context, struct rec_err *err);
+int rec_zstd_write(struct rec_zstd_writer *w, const void *bytes, size_t len, struct rec_err *err) REC_RESULT_USED;
+/** Writes the end of the frame and frees, also when it fails. */
+int rec_zstd_end(struct rec_zstd_writer *w, struct rec_err *err) REC_RESULT_USED;
+/** Frees without an end. Safe on a zeroed or ended one. */
+void rec_zstd_abort(struct rec_zstd_writer *w);
+
+struct rec_zstd_reader {
+    const char *name;             /**< for messages; borrowed */
+    rec_zstd_source *source;
+    void *context;
+    void *decoder;                /**< private, as all below */
+    unsigned char *block;
+    size_t at, fill;
+    bool dry, finished;
+};
+int rec_zstd_open(struct rec_zstd_reader *r, rec_zstd_source *source, void *context, const char *name, struct rec_err *err);
+/** *got < len only at the end of the frame, behind which the source has nothing. */
+int rec_zstd_read(struct rec_zstd_reader *r, void *bytes, size_t len, size_t *got, struct rec_err *err) REC_RESULT_USED;
+void rec_zstd_close(struct rec_zstd_reader *r);
 
 /* ---- csv: records and fields --------------------------------------------------------------------
  *
