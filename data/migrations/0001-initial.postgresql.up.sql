@@ -63,6 +63,8 @@ CREATE TABLE feedback (
     UNIQUE (user_id, request, part)
 );
 CREATE INDEX feedback_received ON feedback (received);
+-- So that a rating that arrives late does not bring back what was removed after it.
+CREATE INDEX feedback_removed ON feedback (user_id, movie_id) WHERE kind = 'remove';
 
 CREATE FUNCTION rec_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -40,6 +40,7 @@
 struct rec_store {
     struct rec_sql *db;
     const struct rec_keyring *keys;  /**< NULL: what needs keys fails, saying so */
+    const struct rec_password_cost *cost; /**< of new passwords; NULL: rec_password_interactive */
     bool owns;
     struct rec_keyring ring;
 };
@@ -308,5 +309,10 @@ struct rec_forget_report {
 int rec_forget(struct rec_forget_report *report, struct rec_store *store, const char *who, bool account, int64_t now, struct rec_err *err);
 /** Whether somebody of this id was forgotten. 1, 0, -1. */
 int rec_forget_was(struct rec_store *store, const char *user, struct rec_err *err);
+/** After one or more were forgotten, outside a transaction: leaves nothing of deleted rows in the files of the database, which takes as long
+ *  as copying it. SQLite: VACUUM, and the log emptied. PostgreSQL: VACUUM of the tables that people are in; its log, and pages not yet
+ *  used again, keep traces until the server overwrites them.
+ *  @param left  NULL when all is done, else a line (a literal) that says what remains, and why. */
+int rec_forget_scrub(const char **left, struct rec_store *store, struct rec_err *err);
 
 #endif
