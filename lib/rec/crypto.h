@@ -96,7 +96,8 @@ int rec_seal_open(struct rec_buf *out, const void *sealed, size_t n, const void 
  *
  * libsodium's secretstream (XChaCha20-Poly1305 with a ratchet): a header of 24 bytes, then blocks, each of at most 64 KiB of plain text and
  * 17 bytes, of which the last is marked as the last. A file cut anywhere, even between blocks, is noticed.
- * `about` (may be NULL) is authenticated with every block, and is not stored.
+ * `about` (may be NULL) is authenticated with every block, and is not stored; it is borrowed until the end. A failure is for good: no call
+ * after it goes on behind it, and the writer has freed what it held.
  *
  *     struct rec_stream_writer w;                       struct rec_stream_reader r;
  *     rec_stream_begin(&w, sink, context, about, n, key, &err)     rec_stream_open(&r, source, context, name, about, n, key, &err)
@@ -166,7 +167,8 @@ bool rec_password_stale(const char *text, const struct rec_password_cost *cost);
  *
  * A line for each version: `1 2026-11-23T21:00:00Z <43 letters of base64url>`; '#' begins a comment. The file is refused unless it is a
  * regular file of ours (or root's) that nobody else can read. The greatest version is the newest: it encrypts, older ones only decrypt.
- * The keys of each purpose are derived (crypto_kdf, BLAKE2b), so that one line is all that has to be kept safe.
+ * The keys of each purpose are derived (crypto_kdf, BLAKE2b: number = purpose, context "rec.keys"), so that one line is all that has to be
+ * kept safe. Those who change the file take turns, and find either the old file or the new one, whenever a process is killed.
  */
 #define REC_KEYRING_MAX 64
 
@@ -190,7 +192,7 @@ int rec_keyring_read(struct rec_keyring *keys, const char *path, struct rec_err 
 int rec_keyring_create(const char *path, int64_t now, struct rec_err *err);
 /** Adds a version to the file, by a new file renamed into place, and to `keys`. */
 int rec_keyring_add(struct rec_keyring *keys, const char *path, int64_t now, struct rec_err *err);
-/** Drops all but the newest from the file and from `keys`. */
+/** Drops all but the newest from the file and from `keys`. Fails when the file has a newer one, which `keys` does not know. */
 int rec_keyring_prune(struct rec_keyring *keys, const char *path, struct rec_err *err);
 /** The key of that version and purpose. Fails when the version is not there: "key 3 is not in the keyring". */
 int rec_keyring_derive(unsigned char out[REC_KEY_BYTES], const struct rec_keyring *keys, uint32_t version,
