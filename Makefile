@@ -40,7 +40,7 @@ endif
 # -- rooms and tools: these lines are the architecture -------------------------------------------
 # A room of lib/ becomes one archive; rooms stand here from the top of the picture to its foot.
 
-ROOMS       := eval models score backup store sql crypto synth ingest data linalg kernels format util
+ROOMS       := eval models score http backup store sql crypto synth ingest data linalg kernels format util
 LIBS.format := -lcsv -lyaml -ljansson -lz -lzstd
 LIBS.linalg := -llapacke -lopenblas
 LIBS.util   := -lm
@@ -146,7 +146,7 @@ unit: $(UNIT)
 FUZZ      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CC   ?= clang
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -ffp-contract=off
-FUZZ_LIB  := $(wildcard $(foreach r,util format kernels data ingest score,lib/$(r)/*.c))
+FUZZ_LIB  := $(wildcard $(foreach r,util format kernels data ingest score http,lib/$(r)/*.c))
 
 $(B)/fuzz/obj/%_avx2.o:   CPU := -mavx2 -mfma
 $(B)/fuzz/obj/%_avx512.o: CPU := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
