@@ -118,51 +118,86 @@ static int names_make(struct names *names, const struct rec_ids *ids, char delim
 
 /* ---- CSV ----------------------------------------------------------------------------------------- */
 
-static int csv_rows(struct text *t, const struct rec_ratings *r, const struct names *users, const struct names *items, char delimiter)
+struct rec_export {
+    struct text text;
+    struct names users, items;
+    char delimiter;
+    bool timed;
+};
+
+static int csv_head(const char *item, char delimiter, bool timed, struct rec_out *out, struct rec_err *err)
 {
-    for (size_t u = 0; u < r->n_users; u++)
-        for (int64_t p = r->user_ptr[u]; p < r->user_ptr[u + 1]; p++) {
-            if (text_row(t) < 0)
-                return -1;
-            add_name(t, users, u);
-            add_name(t, items, (size_t)r->item[p]);
-            add_value(t, r->value[p]);
-            if (r->time != NULL) {
-                add(t, &delimiter, 1);
-                add_int(t, r->time[p]);
-            }
-            add(t, "\n", 1);
-        }
+    struct rec_buf head = {0};
+    int result;
+    rec_buf_addf(&head, "userId%c%s%crating", delimiter, item, delimiter);
+    if (timed)
+        rec_buf_addf(&head, "%ctimestamp", delimiter);
+    rec_buf_addc(&head, '\n');
+    result = head.failed ? rec_err_memory(err, out->name) : rec_out_write(out, head.data, head.len, err);
+    rec_buf_clear(&head);
+    return result;
+}
+
+int rec_export_begin(struct rec_export **export, const struct rec_ids *users, const struct rec_ids *items, const char *item, char delimiter,
+                     bool timed, struct rec_out *out, struct rec_err *err)
+{
+    struct rec_export *e = rec_calloc(1, sizeof *e, out->name, err);
+    *export = e;
+    if (e == NULL)
+        return -1;
+    e->delimiter = delimiter;
+    e->timed = timed;
+    if (names_make(&e->users, users, delimiter, true, err) < 0 || names_make(&e->items, items, delimiter, true, err) < 0 ||
+        (item != NULL && csv_head(item, delimiter, timed, out, err) < 0) ||
+        text_begin(&e->text, e->users.longest + e->items.longest + 2 * REC_NUM_MAX + 2, out, err) < 0)
+        return rec_export_end(e, -1);
     return 0;
+}
+
+static inline int csv_row(struct rec_export *e, size_t u, size_t i, float value, int64_t time)
+{
+    struct text *t = &e->text;
+    if (text_row(t) < 0)
+        return -1;
+    add_name(t, &e->users, u);
+    add_name(t, &e->items, i);
+    add_value(t, value);
+    if (e->timed) {
+        add(t, &e->delimiter, 1);
+        add_int(t, time);
+    }
+    add(t, "\n", 1);
+    return 0;
+}
+
+int rec_export_row(struct rec_export *e, size_t u, size_t i, float value, int64_t time, struct rec_err *err)
+{
+    e->text.err = err;
+    return csv_row(e, u, i, value, time);
+}
+
+int rec_export_end(struct rec_export *e, int result)
+{
+    if (e == NULL)
+        return result;
+    if (e->text.block != NULL)
+        result = text_end(&e->text, result);
+    names_clear(&e->users);
+    names_clear(&e->items);
+    free(e);
+    return result;
 }
 
 int rec_export_csv(const struct rec_ratings *r, char delimiter, bool header, struct rec_out *out, struct rec_err *err)
 {
-    struct names users = {0}, items = {0};
-    struct rec_buf head = {0};
-    struct text t;
-    int result = -1;
-    if (names_make(&users, &r->users, delimiter, true, err) < 0 || names_make(&items, &r->items, delimiter, true, err) < 0)
-        goto out;
-    if (header) {
-        rec_buf_addf(&head, "userId%citemId%crating", delimiter, delimiter);
-        if (r->time != NULL)
-            rec_buf_addf(&head, "%ctimestamp", delimiter);
-        rec_buf_addc(&head, '\n');
-        if (head.failed) {
-            rec_err_memory(err, out->name);
-            goto out;
-        }
-    }
-    if (rec_out_write(out, head.data, head.len, err) < 0 ||
-        text_begin(&t, users.longest + items.longest + 2 * REC_NUM_MAX + 2, out, err) < 0)
-        goto out;
-    result = text_end(&t, csv_rows(&t, r, &users, &items, delimiter));
-out:
-    rec_buf_clear(&head);
-    names_clear(&users);
-    names_clear(&items);
-    return result;
+    struct rec_export *e;
+    int result = 0;
+    if (rec_export_begin(&e, &r->users, &r->items, header ? "itemId" : NULL, delimiter, r->time != NULL, out, err) < 0)
+        return -1;
+    for (size_t u = 0; u < r->n_users; u++)
+        for (int64_t p = r->user_ptr[u]; p < r->user_ptr[u + 1] && result == 0; p++)
+            result = csv_row(e, u, (size_t)r->item[p], r->value[p], e->timed ? r->time[p] : 0);
+    return rec_export_end(e, result);
 }
 
 /* ---- MatrixMarket -------------------------------------------------------------------------------- */

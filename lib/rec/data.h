@@ -96,6 +96,15 @@ int rec_csr_join(struct rec_ratings *out, const struct rec_ratings *r, const str
 
 /** `userId,itemId,rating,timestamp` (no timestamp when there are no times), a row for each rating, users and items in byte order. */
 int rec_export_csv(const struct rec_ratings *r, char delimiter, bool header, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
+/** The same CSV, rows coming one at a time: from wherever ratings are kept that are no struct rec_ratings.
+ *  @param item  what the header calls the column of items ("itemId"); NULL: no header.  @param timed  whether there is a timestamp column. */
+struct rec_export;
+int rec_export_begin(struct rec_export **e, const struct rec_ids *users, const struct rec_ids *items, const char *item, char delimiter,
+                     bool timed, struct rec_out *out, struct rec_err *err);
+int rec_export_row(struct rec_export *e, size_t user, size_t item, float value, int64_t time, struct rec_err *err);
+/** Writes what is left, unless `result` is -1, and frees. Returns `result`, or -1 when that failed: `err` is that of the last row. */
+int rec_export_end(struct rec_export *e, int result) REC_RESULT_USED;
+
 /** MatrixMarket, coordinate real general: user and item numbers from 1, rating. */
 int rec_export_mtx(const struct rec_ratings *r, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;
 /** TREC judgements: `user 0 item rating`. Fails at a rating that is no whole number, or an id that holds a blank. */

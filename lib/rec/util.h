@@ -97,6 +97,8 @@ int rec_num_int64(int64_t *out, const char *text, size_t len) REC_RESULT_USED;
 size_t rec_num_print_float(char *out, float value);
 size_t rec_num_print_double(char *out, double value);
 size_t rec_num_print_int64(char *out, int64_t value);
+/** The double nearest to that shortest decimal: 3.7 of 3.7f, where a cast gives 3.7000000476837158. As a float it is `value` again. */
+double rec_num_decimal(float value);
 
 /* ---- date: seconds since 1970, and days ---------------------------------------------------------- */
 

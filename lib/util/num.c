@@ -260,3 +260,16 @@ size_t rec_num_print_float(char *out, float value)
             return (size_t)size;
     }
 }
+
+double rec_num_decimal(float value)
+{
+    double tenths = nearbyint((double)value * 10) / 10, decimal;
+    char text[REC_NUM_MAX];
+
+    if (fabsf(value) < 1e5f && (float)tenths == value)
+        return tenths;
+    /* Read as a double and then cut to a float it could be a neighbour, next to a tie. */
+    if (rec_num_double(&decimal, text, rec_num_print_float(text, value)) < 0 || (float)decimal != value)
+        return (double)value;
+    return decimal;
+}

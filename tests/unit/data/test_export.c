@@ -79,6 +79,24 @@ static void many_rows_and_values(void **state)
     rec_buf_clear(&want);
 }
 
+/* Rows one at a time, in any order. */
+static int rows(const void *what, struct rec_out *out, struct rec_err *err)
+{
+    const struct rec_ratings *r = what;
+    struct rec_export *e;
+    assert_int_equal(rec_export_begin(&e, &r->users, &r->items, "movieId", ';', true, out, err), 0);
+    assert_int_equal(rec_export_row(e, 2, 0, 4.5f, -1, err), 0);
+    assert_int_equal(rec_export_row(e, 0, 1, 3.7f, 1000000000, err), 0);
+    return rec_export_end(e, 0);
+}
+
+static void one_row_at_a_time(void **state)
+{
+    struct rec_ratings r = small_ratings();
+    (void)state;
+    gives(rows, &r, "userId;movieId;rating;timestamp\ncat;a;4.5;-1\nann;\"w,\"\"\";3.7;1000000000\n");
+}
+
 static void qrels_refuse_what_they_cannot_carry(void **state)
 {
     struct rec_ratings r = small_ratings();
@@ -99,6 +117,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_each_form),
         cmocka_unit_test(many_rows_and_values),
+        cmocka_unit_test(one_row_at_a_time),
         cmocka_unit_test(qrels_refuse_what_they_cannot_carry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

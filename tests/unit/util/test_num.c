@@ -104,6 +104,32 @@ static void prints_floats_as_printf(void **state)
     }
 }
 
+/* What a database that knows no floats is given: reads as the float, looks as its shortest decimal. */
+static void decimals_of_floats(void **state)
+{
+    struct rec_rng rng;
+
+    (void)state;
+    assert_true(rec_num_decimal(3.7f) == 3.7);
+    assert_true(rec_num_decimal(-0.1f) == -0.1);
+    assert_true(rec_num_decimal(1e20f) == 1e20);
+    assert_true(rec_num_decimal(0.0123f) == 0.0123);
+    rec_rng_seed(&rng, 3, 0);
+    for (int i = 0; i < 200000; i++) {
+        uint32_t bits = (uint32_t)rec_rng_next(&rng);
+        float f;
+        double d;
+        char text[REC_NUM_MAX];
+        memcpy(&f, &bits, sizeof f);
+        if (!isfinite(f))
+            continue;
+        d = rec_num_decimal(f);
+        assert_true((float)d == f);
+        text[rec_num_print_float(text, f)] = 0;
+        assert_true(strtod(text, NULL) == d || d == (double)f);
+    }
+}
+
 static void whole_numbers(void **state)
 {
     static const char *const bad[] = {"", "-", "1.0", "9223372036854775808", "-9223372036854775809", "0x1", "1 "};
@@ -129,6 +155,7 @@ int main(void)
         cmocka_unit_test(random_doubles_survive_printing),
         cmocka_unit_test(prints_ratings_short),
         cmocka_unit_test(prints_floats_as_printf),
+        cmocka_unit_test(decimals_of_floats),
         cmocka_unit_test(whole_numbers),
     };
 
