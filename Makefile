@@ -47,7 +47,7 @@ LIBS.util   := -lm
 LIBS.crypto := -lsodium
 LIBS.sql    := -lsqlite3 -lpq
 
-# What each tool is composed of, besides cmd/tool.c, format and util, which every one needs.
+# What each tool is composed of, besides cmd/tool*.c, format and util, which every one needs.
 USES.rec           :=
 USES.rec-ingest    := ingest data
 USES.rec-validate  := data
@@ -61,8 +61,11 @@ USES.rec-recommend := score data kernels
 USES.rec-similar   := score data kernels
 USES.rec-predict   := score data kernels
 USES.rec-eval      := eval score data kernels
+USES.rec-db        := backup store sql crypto ingest data
 
-TOOLS := $(filter-out tool,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
+# cmd/rec-X_part.c is linked into rec-X, cmd/tool_part.c into every tool.
+TOOLS := $(foreach f,$(patsubst cmd/%.c,%,$(wildcard cmd/rec*.c)),$(if $(findstring _,$(f)),,$(f)))
+PARTS  = $(patsubst %.c,$(B)/obj/%.o,$(wildcard cmd/$(1)_*.c cmd/tool.c cmd/tool_*.c))
 BINS  := $(TOOLS:%=$(B)/bin/%)
 
 .DELETE_ON_ERROR:
@@ -103,7 +106,7 @@ archives = $(foreach r,$(ROOMS),$(if $(filter $(r),$(1)),$(B)/lib/$(r).a))
 libs     = $(foreach r,$(ROOMS),$(if $(filter $(r),$(1)),$(LIBS.$(r))))
 
 define tool
-$(B)/bin/$(1): $(B)/obj/cmd/$(1).o $(B)/obj/cmd/tool.o $(call archives,$(USES.$(1)) format util)
+$(B)/bin/$(1): $(B)/obj/cmd/$(1).o $(call PARTS,$(1)) $(call archives,$(USES.$(1)) format util)
 	@mkdir -p $$(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $(call libs,$(USES.$(1)) format util)
 endef

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The part of every tool that is the same: see tool.h.
+ * The part of every tool that is the same: see tool.h. Its options are set from elsewhere in tool_settings.c; its commands are in tool_commands.c.
  */
 #include "tool.h"
 #include "version.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static bool help, version, print_config, quiet, stats;
-static const char *config, *completion;
+static const char *config, *completion, *group;
 
 static const struct rec_opt common[] = {
     {0, "config", "FILE", REC_OPT_FILE, &config, .flags = REC_OPT_NO_CONFIG, .help = "settings, instead of rec.yaml here"},
@@ -94,7 +93,7 @@ int tool_usage(const struct tool *tool, const char *fmt, ...)
         vsnprintf(text.data, sizeof err.text, fmt, args);
     va_end(args);
     rec_err_set(&err, "%s", text.data ? text.data : "wrong usage");
-    fprintf(stderr, "%s: %s (%s -h tells more)\n", tool->about->name, err.text, tool->about->name);
+    fprintf(stderr, "%s: %s (%s -h tells more)\n", tool->about->name, err.text, tool->name);
     rec_buf_clear(&text);
     return TOOL_USAGE;
 }
@@ -190,18 +189,26 @@ static void print_out(struct tool *tool, const struct rec_buf *buf)
     exit(err.text[0] ? tool_fail(tool, &err) : TOOL_DONE);
 }
 
+/* Of the tool, of one of its commands, or of a group of them. */
 static void print_help(struct tool *tool)
 {
     const struct tool_about *about = tool->about;
+    const struct tool_command *command = tool->command;
+    const char *synopsis = command ? command->synopsis : about->synopsis, *more = command ? command->more : about->more;
+    bool all = about->commands && !command;
     struct rec_buf out = {0};
 
-    for (const char *form = about->synopsis; form; form = strchr(form, '\n') ? strchr(form, '\n') + 1 : NULL)
-        rec_buf_addf(&out, "%s %s %.*s\n", form == about->synopsis ? "usage:" : "      ", about->name,
+    if (all)
+        tool_commands_usage(&out, about, group);
+    for (const char *form = all ? NULL : synopsis; form; form = strchr(form, '\n') ? strchr(form, '\n') + 1 : NULL)
+        rec_buf_addf(&out, "%s %s%s%.*s\n", form == synopsis ? "usage:" : "      ", tool->name, *form ? " " : "",
                      (int)strcspn(form, "\n"), form);
-    rec_buf_addf(&out, "%s: %s\n\n", about->name, about->summary);
+    rec_buf_addf(&out, "%s: %s\n\n", tool->name, command ? command->summary : about->summary);
+    if (all)
+        tool_commands_list(&out, about, group);
     rec_opt_help(&out, tool->opts);
-    if (about->more)
-        rec_buf_addf(&out, "\n%s\n", about->more);
+    if (more)
+        rec_buf_addf(&out, "\n%s\n", more);
     print_out(tool, &out);
 }
 
@@ -231,137 +238,49 @@ static void print_settings(struct tool *tool)
     print_out(tool, &out);
 }
 
-/* ---- settings ---- */
-
-/* "rec-split", "out-test" -> "REC_SPLIT_OUT_TEST"; without the tool for options that all share. */
-static void variable_name(struct rec_buf *out, const char *tool, const char *option)
-{
-    rec_buf_reset(out);
-    rec_buf_adds(out, tool ? tool : "rec");
-    rec_buf_addc(out, '_');
-    rec_buf_adds(out, option);
-    for (size_t i = 0; i < out->len; i++)
-        out->data[i] = isalnum((unsigned char)out->data[i]) ? (char)toupper((unsigned char)out->data[i]) : '_';
-}
-
-static int set_from_variable(struct rec_opt *opt, const char *tool, struct rec_buf *name, struct rec_err *err)
-{
-    const char *value;
-
-    variable_name(name, tool, opt->name);
-    value = name->failed ? NULL : getenv(name->data);
-    return value && *value ? rec_opt_set(opt, value, name->data, REC_ORIGIN_ENVIRONMENT, err) : 0;
-}
-
-static int settings_from_environment(struct tool *tool, struct rec_err *err)
-{
-    struct rec_buf name = {0};
-    int status = 0;
-
-    for (struct rec_opt *opt = tool->opts; opt->name && status == 0; opt++) {
-        if (opt->flags & REC_OPT_NO_CONFIG)
-            continue;
-        if (opt->flags & REC_OPT_COMMON)
-            status = set_from_variable(opt, NULL, &name, err);
-        if (status == 0)
-            status = set_from_variable(opt, tool->about->name, &name, err);
-    }
-    rec_buf_clear(&name);
-    return status;
-}
-
-static int set_from_file(struct rec_opt *opt, const struct rec_setting *setting, const char *file, struct rec_err *err)
-{
-    char where[256];
-
-    snprintf(where, sizeof where, "%s:%d: %s", file, setting->line, setting->path);
-    return rec_opt_set(opt, setting->value, where, REC_ORIGIN_FILE, err);
-}
-
-/* A list option takes `name:` or `name: [a, b]`. */
-static int set_list_from_file(struct rec_opt *opt, const struct rec_yaml *yaml, const char *path, const char *file, struct rec_err *err)
-{
-    size_t len = strlen(path);
-
-    for (size_t i = 0; i < yaml->n; i++) {
-        const char *at = yaml->setting[i].path;
-        if (!strncmp(at, path, len) && at[len] == '.' && isdigit((unsigned char)at[len + 1]) &&
-            set_from_file(opt, &yaml->setting[i], file, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* `split: {test: 0.2}` sets rec-split's --test; `seed: 7` every tool's --seed. */
-static int settings_from_file(struct tool *tool, const char *file, struct rec_err *err)
-{
-    const char *dash = strchr(tool->about->name, '-'), *section = dash ? dash + 1 : tool->about->name;
-    const struct rec_setting *setting;
-    char path[128];
-
-    for (struct rec_opt *opt = tool->opts; opt->name; opt++) {
-        if (opt->flags & REC_OPT_NO_CONFIG)
-            continue;
-        setting = opt->flags & REC_OPT_COMMON ? rec_yaml_find(&tool->yaml, opt->name) : NULL;
-        if (setting && set_from_file(opt, setting, file, err) < 0)
-            return -1;
-        snprintf(path, sizeof path, "%s.%s", section, opt->name);
-        setting = rec_yaml_find(&tool->yaml, path);
-        if (setting && set_from_file(opt, setting, file, err) < 0)
-            return -1;
-        if (opt->type == REC_OPT_LIST && set_list_from_file(opt, &tool->yaml, path, file, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* --config is looked for before anything is set, because flags come last and win. */
-static const char *config_file(int argc, char **argv)
-{
-    const char *file = getenv("REC_CONFIG");
-
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (!strncmp(argv[i], "--config=", 9))
-            file = argv[i] + 9;
-        else if (!strcmp(argv[i], "--config") && i + 1 < argc)
-            file = argv[i + 1];
-    }
-    if (file && *file)
-        return file;
-    return access("rec.yaml", F_OK) == 0 ? "rec.yaml" : NULL;
-}
-
-static int read_settings(struct tool *tool, int argc, char **argv, struct rec_err *err)
-{
-    const char *file = config_file(argc, argv);
-
-    if (file && rec_yaml_read(&held.yaml, file, err) < 0)
-        return -1;
-    tool->yaml = held.yaml;
-    if (file && settings_from_file(tool, file, err) < 0)
-        return -1;
-    return settings_from_environment(tool, err);
-}
-
 /* ---- beginning and end ---- */
 
-static void join_options(struct tool *tool)
+static size_t count(const struct rec_opt *opts)
 {
-    const struct rec_opt *own = tool->about->opts;
     size_t n = 0;
 
-    while (own && own[n].name)
+    while (opts && opts[n].name)
         n++;
-    tool->opts = calloc(n + REC_LENGTH(common), sizeof *tool->opts);
+    return n;
+}
+
+/* The command's, the tool's, and what all tools have. */
+static void join_options(struct tool *tool)
+{
+    const struct rec_opt *own = tool->command ? tool->command->opts : NULL, *shared = tool->about->opts;
+    size_t n_own = count(own), n_shared = count(shared);
+
+    free(held.opts);
+    held.opts = tool->opts = calloc(n_own + n_shared + REC_LENGTH(common), sizeof *tool->opts);
     if (!tool->opts) {
         fprintf(stderr, "%s: out of memory\n", tool->about->name);
         exit(TOOL_FAILED);
     }
-    if (n)
-        memcpy(tool->opts, own, n * sizeof *own);
-    memcpy(tool->opts + n, common, sizeof common);
-    held.opts = tool->opts;
-    (void)atexit(release);
+    tool->n_own = n_own;
+    if (n_own)
+        memcpy(tool->opts, own, n_own * sizeof *own);
+    if (n_shared)
+        memcpy(tool->opts + n_own, shared, n_shared * sizeof *shared);
+    memcpy(tool->opts + n_own + n_shared, common, sizeof common);
+}
+
+/* tool->command, where the tool has commands and one is named. */
+static void find_command(struct tool *tool, int *argc, char **argv)
+{
+    struct rec_err err = {0};
+    int found = tool_commands_find(&tool->command, &group, tool->about, tool->opts, argc, argv, &err);
+
+    if (found < 0)
+        exit(tool_usage(tool, "%s", err.text));
+    if (found == 0)
+        return;
+    snprintf(tool->name, sizeof tool->name, "%s %s", tool->about->name, tool->command->name);
+    join_options(tool);
 }
 
 /* A tool started without standard streams must not write its messages into a file it opens as descriptor 2. */
@@ -386,10 +305,28 @@ static void answer_requests(struct tool *tool)
     if (print_config)
         print_settings(tool);
     if (completion) {
-        if (rec_opt_completion(&out, completion, tool->about->name, tool->opts, &err) < 0)
+        if ((tool->about->commands ? tool_commands_completion(&out, completion, tool->about, tool->opts + tool->n_own, &err)
+                                   : rec_opt_completion(&out, completion, tool->about->name, tool->opts, NULL, &err)) < 0)
             exit(tool_usage(tool, "%s", err.text));
         print_out(tool, &out);
     }
+}
+
+static void check_operands(const struct tool *tool)
+{
+    const struct tool_about *about = tool->about;
+    const struct tool_command *c = tool->command;
+    size_t n = (size_t)tool->n_operands, min = c ? c->min_operands : about->min_operands, max = c ? c->max_operands : about->max_operands;
+    const char *synopsis = c ? c->synopsis : about->synopsis;
+
+    if (about->commands && !c && group)
+        exit(tool_usage(tool, "%s: a command of two words; the second is missing", group));
+    if (about->commands && !c)
+        exit(tool_usage(tool, "a command is missing"));
+    if (n > max)
+        exit(tool_usage(tool, "%s: one operand too many", tool->operands[max]));
+    if (n < min)
+        exit(tool_usage(tool, "an operand is missing: %s %.*s", tool->name, (int)strcspn(synopsis, "\n"), synopsis));
 }
 
 void tool_start(struct tool *tool, const struct tool_about *about, int argc, char **argv)
@@ -397,10 +334,14 @@ void tool_start(struct tool *tool, const struct tool_about *about, int argc, cha
     struct rec_err err = {0};
 
     *tool = (struct tool){.about = about, .started = tool_now()};
+    snprintf(tool->name, sizeof tool->name, "%s", about->name);
     keep_standard_streams();
     join_options(tool);
+    (void)atexit(release);
+    if (about->commands)
+        find_command(tool, &argc, argv);
     bool asked = argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "--version"));
-    if (!asked && read_settings(tool, argc, argv, &err) < 0)
+    if (!asked && tool_settings(tool, &held.yaml, argc, argv, &err) < 0)
         exit(tool_usage(tool, "%s", err.text));
     tool->n_operands = rec_opt_parse(tool->opts, argc, argv, &err);
     if (tool->n_operands < 0)
@@ -410,10 +351,15 @@ void tool_start(struct tool *tool, const struct tool_about *about, int argc, cha
     tool->stats = stats;
     tool->terminal = !quiet && to_terminal() && !getenv("CI");
     answer_requests(tool);
-    if ((size_t)tool->n_operands > about->max_operands)
-        exit(tool_usage(tool, "%s: one operand too many", argv[1 + about->max_operands]));
-    if ((size_t)tool->n_operands < about->min_operands)
-        exit(tool_usage(tool, "an operand is missing: %s %.*s", about->name, (int)strcspn(about->synopsis, "\n"), about->synopsis));
+    check_operands(tool);
+}
+
+int tool_run(struct tool *tool)
+{
+    struct rec_err err = {0};
+    int status = tool->command->run(tool, &err);
+
+    return status < 0 ? tool_fail(tool, &err) : tool_finish(tool, status);
 }
 
 static double seconds(struct timeval t)

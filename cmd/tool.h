@@ -27,6 +27,20 @@
  *
  * Settings: flag > environment > file > default. Option `test` of rec-split is set by REC_SPLIT_TEST, and by `test:` under
  * `split:` in rec.yaml (the working directory's, or --config FILE); options marked REC_OPT_COMMON by REC_SEED and `seed:` too.
+ *
+ * A tool that does several things to one object has commands, of one or two words, each with options and operands of its own:
+ *
+ *     static const struct tool_command commands[] = {
+ *         {"user add", "[options] NAME", "add an account", user_add_opts, 1, 1, NULL, user_add},
+ *         {0}
+ *     };
+ *     static const struct tool_about about = {.name = "rec-db", .summary = "...", .opts = opts_of_all, .commands = commands};
+ *
+ *     tool_start(&tool, &about, argc, argv);
+ *     return tool_run(&tool);                             // user_add(&tool, &err), then tool_fail or tool_finish
+ *
+ * `rec-db -h` lists them, `rec-db user add -h` tells of one. Its option `role` is set by REC_DB_USER_ADD_ROLE and by `role:` under `db:`,
+ * `user:`, `add:`; those of all commands by REC_DB_STORE and under `db:`.
  */
 #ifndef REC_TOOL_H
 #define REC_TOOL_H
@@ -35,17 +49,33 @@
 
 enum { TOOL_DONE = 0, TOOL_FAILED = 1, TOOL_USAGE = 2, TOOL_NO = 3 };
 
+struct tool;
+
+struct tool_command {
+    const char *name;          /**< "init", "user add" */
+    const char *synopsis;      /**< after the name */
+    const char *summary;       /**< one line, lower case, no full stop */
+    struct rec_opt *opts;      /**< its own, or NULL */
+    size_t min_operands, max_operands;
+    const char *more;          /**< further paragraphs for -h, or NULL */
+    int (*run)(struct tool *tool, struct rec_err *err); /**< an exit status, or -1 with the reason */
+};
+
 struct tool_about {
     const char *name;
-    const char *synopsis;      /**< after the name; further forms after "\n" */
+    const char *synopsis;      /**< after the name; further forms after "\n"; of a tool with commands: NULL */
     const char *summary;       /**< one line, lower case, no full stop */
     struct rec_opt *opts;      /**< the tool's own; the common ones are added */
     size_t min_operands, max_operands;
     const char *more;          /**< further paragraphs for -h, or NULL */
+    const struct tool_command *commands; /**< up to an entry without a name, or NULL; `opts` are those of all of them */
 };
 
 struct tool {
     const struct tool_about *about;
+    const struct tool_command *command;  /**< the one that was asked for */
+    char name[64];             /**< "rec-split", "rec-db user add": for usage and for settings */
+    size_t n_own;              /**< so many of `opts` are the command's own */
     struct rec_opt *opts;      /**< all of them, in the order of the help */
     struct rec_yaml yaml;      /**< the whole of rec.yaml, for settings that are no options */
     int n_operands;
@@ -58,6 +88,25 @@ struct tool {
     double last_progress;      /**< private */
 };
 
+/* ---- commands (tool_commands.c) ---- */
+
+/** Finds the command that argv begins with, behind options of `shared`, and takes its words out of argv. 1; 0: none is named; -1: unknown.
+ *  @param group  receives the first word where it needs a second one, as `user`, that is missing; or NULL */
+int tool_commands_find(const struct tool_command **out, const char **group, const struct tool_about *about, const struct rec_opt *shared,
+                       int *argc, char **argv, struct rec_err *err);
+/** usage lines, of all commands or of those of a group. */
+void tool_commands_usage(struct rec_buf *out, const struct tool_about *about, const char *group);
+/** The list of them, with what each does. */
+void tool_commands_list(struct rec_buf *out, const struct tool_about *about, const char *group);
+/** As rec_opt_completion. */
+int tool_commands_completion(struct rec_buf *out, const char *shell, const struct tool_about *about, const struct rec_opt *shared,
+                             struct rec_err *err);
+
+/** tool->opts from rec.yaml and the environment (tool_settings.c). `yaml` receives the file, and is to be cleared. */
+int tool_settings(struct tool *tool, struct rec_yaml *yaml, int argc, char **argv, struct rec_err *err);
+
+/* ---- what every tool calls (tool.c) ---- */
+
 /* Entries that several tools share, so that they are spelt alike. */
 #define TOOL_OUTPUT(var) {'o', "output", "FILE", REC_OPT_FILE, (var), .help = "write FILE, complete or not at all, instead of standard output"}
 #define TOOL_SEED(var) {0, "seed", "N", REC_OPT_INT, (var), .min = 0, .max = 9007199254740991.0, \
@@ -67,6 +116,8 @@ struct tool {
 #define TOOL_HISTORY(var) {0, "no-history", NULL, REC_OPT_FLAG, (var), .help = "leave the history out of the output"}
 
 void tool_start(struct tool *tool, const struct tool_about *about, int argc, char **argv);
+/** Runs the command that was asked for, and says what went wrong. */
+int tool_run(struct tool *tool);
 /** Operand i, or NULL when it was not given. */
 const char *tool_operand(const struct tool *tool, int i);
 /** Prints "NAME: text" and returns TOOL_FAILED. */

@@ -137,7 +137,8 @@ enum rec_opt_type {
 enum {
     REC_OPT_RESULT = 1,    /**< changes the output's bytes: recorded in history */
     REC_OPT_NO_CONFIG = 2, /**< from the command line only: --help, --version, --config */
-    REC_OPT_COMMON = 4     /**< the same in every tool: REC_SEED and a top-level `seed:` set it */
+    REC_OPT_COMMON = 4,    /**< the same in every tool: REC_SEED and a top-level `seed:` set it */
+    REC_OPT_URL = 8        /**< a URL: where it is shown, the password in it is not */
 };
 
 enum rec_opt_origin { REC_ORIGIN_DEFAULT, REC_ORIGIN_FILE, REC_ORIGIN_ENVIRONMENT, REC_ORIGIN_FLAG };
@@ -179,8 +180,15 @@ void rec_opt_print(struct rec_buf *out, const struct rec_opt *opt);
 /** The option list of the help text, in columns of at most 80 characters. */
 void rec_opt_help(struct rec_buf *out, const struct rec_opt *opts);
 
-/** A completion script for `shell`: "bash", "zsh" or "fish". -1 for another name. */
-int rec_opt_completion(struct rec_buf *out, const char *shell, const char *tool, const struct rec_opt *opts, struct rec_err *err);
+/** A command of a tool that has several, for completion: its name of one or two words, and its own options. */
+struct rec_opt_command {
+    const char *name, *summary;
+    const struct rec_opt *opts;
+};
+/** A completion script for `shell`: "bash", "zsh" or "fish". -1 for another name.
+ *  @param opts  of the tool, or those that all its commands have  @param commands  NULL, or up to an entry with a NULL name */
+int rec_opt_completion(struct rec_buf *out, const char *shell, const char *tool, const struct rec_opt *opts,
+                       const struct rec_opt_command *commands, struct rec_err *err);
 
 /** The nearest of n names to `word` by edit distance, or NULL when none is near. */
 const char *rec_opt_nearest(const char *word, const char *const *names, size_t n);

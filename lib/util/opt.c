@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Options from one table: setting, parsing, and describing them as help and as completion for three shells.
+ * Options from one table: setting, parsing, and describing them as help.
  */
 #include <rec/util.h>
 
@@ -210,6 +210,28 @@ static void print_list(struct rec_buf *out, const struct rec_opt_list *list)
         rec_buf_addf(out, "%s%s", i ? " " : "", list->text[i]);
 }
 
+/* scheme://user:PASSWORD@host/name?password=PASSWORD, without the passwords: rather too much is hidden than a raw '/' or '?' in one shows it. */
+static void print_url(struct rec_buf *out, const char *text)
+{
+    const char *user = strstr(text, "://"), *at = user ? strrchr(text, '@') : NULL, *query;
+    const char *colon = at ? memchr(user + 3, ':', at > user + 3 ? (size_t)(at - user - 3) : 0) : NULL;
+
+    if (colon) {
+        rec_buf_add(out, text, (size_t)(colon - text));
+        rec_buf_adds(out, ":***");
+        text = at;
+    }
+    query = text + strcspn(text, "?");
+    rec_buf_add(out, text, (size_t)(query - text));
+    while (*query) {
+        size_t len = 1 + strcspn(query + 1, "&");
+        bool secret = !strncmp(query + 1, "password=", 9) || !strncmp(query + 1, "sslpassword=", 12);
+        rec_buf_add(out, query, secret ? strcspn(query, "=") + 1 : len);
+        rec_buf_adds(out, secret ? "***" : "");
+        query += len;
+    }
+}
+
 void rec_opt_print(struct rec_buf *out, const struct rec_opt *opt)
 {
     char number[REC_NUM_MAX];
@@ -233,7 +255,9 @@ void rec_opt_print(struct rec_buf *out, const struct rec_opt *opt)
     case REC_OPT_FILE:
     case REC_OPT_CHOICE:
         text = *(const char *const *)opt->value;
-        if (text)
+        if (text && (opt->flags & REC_OPT_URL))
+            print_url(out, text);
+        else if (text)
             rec_buf_adds(out, text);
         break;
     }
@@ -342,108 +366,4 @@ void rec_opt_help(struct rec_buf *out, const struct rec_opt *opts)
         rec_buf_clear(&help);
         rec_buf_addc(out, '\n');
     }
-}
-
-/* ---- completion ---- */
-
-static void choices_with_blanks(struct rec_buf *out, const char *choices)
-{
-    for (; *choices; choices++)
-        rec_buf_addc(out, *choices == '|' ? ' ' : *choices);
-}
-
-static void completion_bash(struct rec_buf *out, const char *tool, const struct rec_opt *opts)
-{
-    rec_buf_addf(out, "# bash completion for %s\n_%s() {\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-                      "    case $prev in\n", tool, tool);
-    for (const struct rec_opt *opt = opts; opt->name; opt++) {
-        if (opt->type == REC_OPT_FLAG || opt->type == REC_OPT_FILE)
-            continue;
-        rec_buf_addf(out, "    --%s", opt->name);
-        if (opt->letter)
-            rec_buf_addf(out, "|-%c", opt->letter);
-        rec_buf_adds(out, ") COMPREPLY=(");
-        if (opt->type == REC_OPT_CHOICE) {
-            rec_buf_adds(out, "$(compgen -W '");
-            choices_with_blanks(out, opt->choices);
-            rec_buf_adds(out, "' -- \"$cur\")");
-        }
-        rec_buf_adds(out, "); return ;;\n");
-    }
-    rec_buf_adds(out, "    esac\n    if [[ $cur == -* ]]; then\n        COMPREPLY=($(compgen -W '");
-    for (const struct rec_opt *opt = opts; opt->name; opt++)
-        rec_buf_addf(out, "%s--%s", opt == opts ? "" : " ", opt->name);
-    rec_buf_addf(out, "' -- \"$cur\"))\n    else\n        COMPREPLY=($(compgen -f -- \"$cur\"))\n    fi\n}\n"
-                      "complete -o filenames -F _%s %s\n", tool, tool);
-}
-
-/* Help text inside single quotes and _arguments' brackets. */
-static void quoted(struct rec_buf *out, const char *text, bool zsh)
-{
-    for (; *text; text++) {
-        if (*text == '\'')
-            rec_buf_adds(out, zsh ? "'\\''" : "\\'");
-        else if (zsh && strchr("[]:\\", *text))
-            rec_buf_addf(out, "\\%c", *text);
-        else
-            rec_buf_addc(out, *text);
-    }
-}
-
-static void completion_zsh(struct rec_buf *out, const char *tool, const struct rec_opt *opts)
-{
-    rec_buf_addf(out, "#compdef %s\n_arguments -s \\\n", tool);
-    for (const struct rec_opt *opt = opts; opt->name; opt++) {
-        rec_buf_adds(out, "    ");
-        if (opt->letter)
-            rec_buf_addf(out, "'(-%c --%s)'{-%c,--%s}'[", opt->letter, opt->name, opt->letter, opt->name);
-        else
-            rec_buf_addf(out, "'--%s[", opt->name);
-        quoted(out, opt->help, true);
-        rec_buf_addc(out, ']');
-        if (opt->type != REC_OPT_FLAG)
-            rec_buf_addf(out, ":%s:", opt->arg);
-        if (opt->type == REC_OPT_CHOICE) {
-            rec_buf_addc(out, '(');
-            choices_with_blanks(out, opt->choices);
-            rec_buf_addc(out, ')');
-        } else if (opt->type == REC_OPT_FILE) {
-            rec_buf_adds(out, "_files");
-        }
-        rec_buf_adds(out, "' \\\n");
-    }
-    rec_buf_adds(out, "    '*:file:_files'\n");
-}
-
-static void completion_fish(struct rec_buf *out, const char *tool, const struct rec_opt *opts)
-{
-    rec_buf_addf(out, "# fish completion for %s\n", tool);
-    for (const struct rec_opt *opt = opts; opt->name; opt++) {
-        rec_buf_addf(out, "complete -c %s -l %s", tool, opt->name);
-        if (opt->letter)
-            rec_buf_addf(out, " -s %c", opt->letter);
-        if (opt->type == REC_OPT_CHOICE) {
-            rec_buf_adds(out, " -x -a '");
-            choices_with_blanks(out, opt->choices);
-            rec_buf_addc(out, '\'');
-        } else if (opt->type != REC_OPT_FLAG) {
-            rec_buf_adds(out, opt->type == REC_OPT_FILE ? " -r -F" : " -x");
-        }
-        rec_buf_adds(out, " -d '");
-        quoted(out, opt->help, false);
-        rec_buf_adds(out, "'\n");
-    }
-}
-
-int rec_opt_completion(struct rec_buf *out, const char *shell, const char *tool, const struct rec_opt *opts, struct rec_err *err)
-{
-    if (!strcmp(shell, "bash"))
-        completion_bash(out, tool, opts);
-    else if (!strcmp(shell, "zsh"))
-        completion_zsh(out, tool, opts);
-    else if (!strcmp(shell, "fish"))
-        completion_fish(out, tool, opts);
-    else
-        return rec_err_set(err, "--completion: %.40s is not one of bash, zsh, fish", shell);
-    return 0;
 }

@@ -125,10 +125,59 @@ static void describes_itself(void **state)
     assert_non_null(strstr(buf.data, "  -k, --top K             length of the list [10]\n"));
     for (size_t i = 0; i < REC_LENGTH(shells); i++) {
         rec_buf_reset(&buf);
-        assert_int_equal(rec_opt_completion(&buf, shells[i], "rec-x", opts, &err), 0);
+        assert_int_equal(rec_opt_completion(&buf, shells[i], "rec-x", opts, NULL, &err), 0);
         assert_non_null(strstr(buf.data, "random last time"));
     }
-    assert_int_equal(rec_opt_completion(&buf, "csh", "rec-x", opts, &err), -1);
+    assert_int_equal(rec_opt_completion(&buf, "csh", "rec-x", opts, NULL, &err), -1);
+    rec_buf_clear(&buf);
+}
+
+/* What stands between ':' and '@', or behind password=, is shown to nobody. */
+static void urls_hide_passwords(void **state)
+{
+    static const char *const cases[][2] = {
+        {"postgresql://ann@db/rec", "postgresql://ann@db/rec"},
+        {"postgresql://ann:s3cret@db:5432/rec?sslmode=require", "postgresql://ann:***@db:5432/rec?sslmode=require"},
+        {"postgresql://ann:s3?cret@db/rec", "postgresql://ann:***@db/rec"},
+        {"postgresql://ann:s3/cr@et@db/rec", "postgresql://ann:***@db/rec"},
+        {"postgresql:///rec?host=/run&password=s3cret&user=ann", "postgresql:///rec?host=/run&password=***&user=ann"},
+        {"postgresql://db:5432/rec", "postgresql://db:5432/rec"},
+        {"postgresql://ann:@db", "postgresql://ann:***@db"},
+        {"/var/lib/rec/a:b.db", "/var/lib/rec/a:b.db"},
+        {"rec.db", "rec.db"},
+        {"", ""},
+    };
+    const char *url = NULL;
+    struct rec_opt opt = {0, "store", "URL", REC_OPT_TEXT, &url, .flags = REC_OPT_URL};
+    struct rec_buf buf = {0};
+
+    (void)state;
+    for (size_t i = 0; i < REC_LENGTH(cases); i++) {
+        url = cases[i][0];
+        rec_buf_reset(&buf);
+        rec_opt_print(&buf, &opt);
+        assert_string_equal(buf.data ? buf.data : "", cases[i][1]);
+    }
+    rec_buf_clear(&buf);
+}
+
+static void completes_commands(void **state)
+{
+    bool flag = false;
+    const char *text = NULL;
+    const struct rec_opt own[] = {{0, "role", "R", REC_OPT_CHOICE, &text, .choices = "user|admin", .help = "what they may"}, {0}};
+    const struct rec_opt shared[] = {{'q', "quiet", NULL, REC_OPT_FLAG, &flag, .help = "say nothing"}, {0}};
+    const struct rec_opt_command commands[] = {{"init", "make it", NULL}, {"user add", "add one", own}, {"user list", "list them", NULL}, {0}};
+    static const char *const shells[] = {"bash", "zsh", "fish"}, *const expect[] = {"names='init user'", "(init user)", "-x -a user\n"};
+    struct rec_buf buf = {0};
+
+    (void)state;
+    for (size_t i = 0; i < REC_LENGTH(shells); i++) {
+        rec_buf_reset(&buf);
+        assert_int_equal(rec_opt_completion(&buf, shells[i], "rec-x", shared, commands, NULL), 0);
+        assert_non_null(strstr(buf.data, expect[i]));
+        assert_non_null(strstr(buf.data, "user admin"));
+    }
     rec_buf_clear(&buf);
 }
 
@@ -139,6 +188,8 @@ int main(void)
         cmocka_unit_test_setup(repeats_make_a_list, setup),
         cmocka_unit_test_setup(mistakes, setup),
         cmocka_unit_test_setup(describes_itself, setup),
+        cmocka_unit_test(urls_hide_passwords),
+        cmocka_unit_test(completes_commands),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
