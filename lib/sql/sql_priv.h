@@ -15,8 +15,9 @@ struct rec_sql {
     double busy_timeout, connect_timeout;
     bool create, read_only, one_shot;
     enum rec_sql_fault fault;
-    bool in_transaction;
+    bool in_transaction;          /**< this, mode and failed are kept by sql.c */
     enum rec_sql_mode mode;       /**< of that transaction */
+    bool failed;                  /**< a statement of it failed: sql.c refuses all but a rollback, on both databases */
     void *handle;                 /**< the driver's own */
 };
 
@@ -34,6 +35,7 @@ struct rec_sql_driver {
     int (*begin)(struct rec_sql *db, enum rec_sql_mode mode, struct rec_err *err);
     int (*commit)(struct rec_sql *db, struct rec_err *err);
     void (*rollback)(struct rec_sql *db);
+    void (*patience)(struct rec_sql *db); /**< busy_timeout was changed (0: not to wait); NULL: nothing to do */
     int (*lock)(struct rec_sql *db, const char *word, double wait, struct rec_err *err);
     int (*copy_in)(struct rec_sql *db, const char *table, const struct rec_copy_column *columns, size_t n, rec_copy_source *source,
                    void *context, uint64_t *rows, struct rec_err *err);
@@ -43,5 +45,9 @@ struct rec_sql_driver {
     int (*bulk_end)(struct rec_copy_bulk *bulk, struct rec_err *err);
     int (*schema)(struct rec_copy_schema *out, struct rec_sql *db, struct rec_err *err);
 };
+
+/* For copy.c: whether a statement may run now, and what a call that came back with `status` does to the transaction. */
+int rec_sql_ready(struct rec_sql *db, struct rec_err *err);
+int rec_sql_ended(struct rec_sql *db, int status);
 
 #endif
