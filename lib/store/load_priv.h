@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The parts of a load of ratings: who and what of the file is taken, under which rows of the database (load_plan.c), and the ratings in the
+ * order of the primary key (load_rows.c).
+ */
+#ifndef REC_LOAD_PRIV_H
+#define REC_LOAD_PRIV_H
+
+#include <rec/store.h>
+
+/* ---- load_plan.c ---- */
+
+struct load_plan {
+    const struct rec_ratings *r;
+    int32_t *user_row, *item_row;   /* by number in the file; -1: nothing of it is taken */
+    uint32_t *order;                /* users, ascending by user_row; those left out last */
+    size_t n_order;                 /* users that are taken */
+    bool items_ascend;              /* the order of item_row is that of the items */
+    size_t longest;                 /* ratings of one user */
+    uint64_t taken, forgotten;      /* ratings; forgotten: left out with the people they are of */
+    uint64_t users_made, items_made;
+};
+
+/** Within a WRITE transaction. Makes the rows of users and movies that are new. Clear it even when this fails. */
+int rec_load_plan_make(struct load_plan *plan, struct rec_store *store, const struct rec_ratings *r, struct rec_err *err);
+void rec_load_plan_clear(struct load_plan *plan);
+
+/* ---- load_rows.c ---- */
+
+/* A pair whose rating was taken back, and when last. */
+struct load_removed {
+    int32_t user, item;
+    int64_t time;
+};
+
+/* The ratings of a plan, one row a call. */
+struct load_rows {
+    const struct load_plan *plan;
+    const struct rec_load_options *options;
+    int32_t load_id;                /* written after the value; 0: no such column */
+    struct load_removed *removed;   /* by pair */
+    size_t n_removed, at_removed;
+    uint64_t kept_out;              /* ratings that had been taken back since */
+    uint64_t done;
+    uint64_t *key;                  /* of the user at hand: row of the item, and place in their ratings, ascending */
+    size_t n_key, at_key, at_user;
+    struct {
+        uint32_t bits;
+        bool known;
+        double decimal;
+    } memo[256];
+};
+
+/** Reads what was taken back. Clear it even when this fails. */
+int rec_load_rows_begin(struct load_rows *rows, struct rec_store *store, const struct load_plan *plan, const struct rec_load_options *options,
+                        struct rec_err *err);
+/** Once more from the first one, with that number in the column load_id. */
+void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id);
+/** A rec_copy_source: user_id, movie_id, value, [load_id,] time. */
+int rec_load_rows_next(void *context, struct rec_sql_value *row, struct rec_err *err);
+void rec_load_rows_clear(struct load_rows *rows);
+
+/* ---- load.c ---- */
+
+/** The row of `loads` at the beginning of a load, and what it came to at the end. */
+int rec_load_row_begin(int64_t *id, struct rec_store *store, const char *what, const struct rec_load_options *o, bool timed,
+                       struct rec_err *err);
+int rec_load_row_end(int64_t id, struct rec_store *store, const struct rec_load_report *report, int64_t finished, struct rec_err *err);
+
+#endif
