@@ -23,7 +23,8 @@ void rec_secret_ready(void)
 void rec_secret_random(void *out, size_t n)
 {
     rec_secret_ready();
-    randombytes_buf(out, n);
+    if (n > 0)
+        randombytes_buf(out, n);
 }
 
 bool rec_secret_equal(const void *a, const void *b, size_t n)
