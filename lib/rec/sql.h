@@ -121,7 +121,7 @@ const char *rec_sql_dialect(const struct rec_sql *db);
 /** What the last call that failed ran into. */
 enum rec_sql_fault rec_sql_fault(const struct rec_sql *db);
 /** For rooms above, which hold to rules that the schema does not know: the line into err, and `fault` as if the database had refused.
- *  Returns -1. */
+ *  What the transaction did so far stays as it is: what refuses before it has written may go on. Both db and err may be NULL. Returns -1. */
 int rec_sql_refuse(struct rec_sql *db, enum rec_sql_fault fault, struct rec_err *err, const char *fmt, ...) REC_PRINTF(4, 5);
 /** Changes busy_timeout from here on; returns what it was. 0: not to wait at all. */
 double rec_sql_patience(struct rec_sql *db, double seconds);

@@ -197,9 +197,9 @@ int rec_sql_refuse(struct rec_sql *db, enum rec_sql_fault fault, struct rec_err 
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    db->fault = fault;
-    rec_err_set(err, "%s", text);
-    return rec_sql_ended(db, -1);
+    if (db)
+        db->fault = fault;
+    return rec_err_set(err, "%s", text);
 }
 
 /* A call that makes no sense at this moment: nothing was run, and a transaction may go on. */
