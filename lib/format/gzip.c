@@ -208,14 +208,13 @@ static int map_file(struct rec_gzip *in, size_t size, struct rec_err *err)
     return 0;
 }
 
-/* The first four bytes, which may take several reads of a pipe. */
-static int read_start(struct rec_gzip *in, struct rec_err *err)
+/* At least `want` bytes of what has not been read yet, which may take several reads of a pipe. */
+static int read_ahead(struct rec_gzip *in, size_t want, struct rec_err *err)
 {
-    in->block = rec_malloc(BLOCK, 1, in->name, err);
-    if (!in->block)
-        return -1;
-    while (in->fill < 4) {
+    while (!in->map && in->fill - in->at < want) {
         size_t n = 0;
+        if (in->fill == BLOCK)
+            return rec_err_set(err, "%s: more than a block to be looked at", in->name);
         if (read_some(in, in->block + in->fill, BLOCK - in->fill, &n, err) < 0)
             return -1;
         if (n == 0)
@@ -223,6 +222,55 @@ static int read_start(struct rec_gzip *in, struct rec_err *err)
         in->fill += n;
     }
     return 0;
+}
+
+static int read_start(struct rec_gzip *in, struct rec_err *err)
+{
+    in->block = rec_malloc(BLOCK, 1, in->name, err);
+    return in->block ? read_ahead(in, 4, err) : -1;
+}
+
+int rec_gzip_peek(struct rec_gzip *in, const unsigned char **bytes, size_t *len, size_t want, struct rec_err *err)
+{
+    if (read_ahead(in, want, err) < 0)
+        return -1;
+    *bytes = ahead(in, len);
+    return 0;
+}
+
+/* Blocks until the end, each as large as all before. */
+static int read_rest(struct rec_in *out, struct rec_gzip *in, struct rec_err *err)
+{
+    unsigned char *data = NULL;
+    size_t len = 0, cap = 0, got = 0;
+
+    do {
+        if (len == cap && (rec_size_mul(&cap, cap, 2) < 0 || rec_realloc(&data, cap += BLOCK, 1, in->name, err) < 0))
+            goto fail;
+        if (rec_gzip_read(in, data + len, cap - len, &got, err) < 0)
+            goto fail;
+        len += got;
+    } while (len == cap);
+    *out = (struct rec_in){.name = in->name, .data = data, .len = len, .cap = cap};
+    return 0;
+fail:
+    free(data);
+    return -1;
+}
+
+int rec_gzip_whole(struct rec_in *out, struct rec_gzip *in, struct rec_err *err)
+{
+    int rc = 0;
+
+    *out = (struct rec_in){.name = in->name};
+    if (in->data && in->delivered == 0) {
+        *out = (struct rec_in){.name = in->name, .data = in->map, .len = in->map_len, .mapped = true};
+        in->map = NULL;
+    } else {
+        rc = read_rest(out, in, err);
+    }
+    rec_gzip_close(in);
+    return rc;
 }
 
 static int start(struct rec_gzip *in, struct rec_err *err)

@@ -204,6 +204,11 @@ struct rec_gzip {
 int rec_gzip_open(struct rec_gzip *in, const char *path, struct rec_err *err);
 /** Reads plain bytes, also when `data` is there. *got < len only at the end. */
 int rec_gzip_read(struct rec_gzip *in, void *out, size_t len, size_t *got, struct rec_err *err);
+/** What comes next, as it is stored, without reading it: at least `want` bytes (of at most 64 KiB) unless the input ends. For telling kinds of
+ *  input apart. */
+int rec_gzip_peek(struct rec_gzip *in, const unsigned char **bytes, size_t *len, size_t want, struct rec_err *err);
+/** All of it in memory: the mapping if there is one. Takes `in`, also when it fails. */
+int rec_gzip_whole(struct rec_in *out, struct rec_gzip *in, struct rec_err *err);
 void rec_gzip_close(struct rec_gzip *in);
 
 /* ---- zstd: one frame, through callbacks ---------------------------------------------------------

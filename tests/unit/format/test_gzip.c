@@ -138,12 +138,65 @@ static void plain(void **state)
     rec_buf_clear(&got);
 }
 
+/* A pipe that gives its bytes in two halves, and a file: both are looked at, then taken whole. */
+static void whole(void **state)
+{
+    struct rec_buf text = {0}, packed = {0};
+    struct rec_gzip in;
+    struct rec_in all;
+    const unsigned char *ahead;
+    char path[32];
+    size_t len;
+    int ends[2];
+    (void)state;
+
+    make_text(&text, 300000);
+    add_gzip(&packed, text.data, text.len);
+    for (int kind = 0; kind < 3; kind++) {
+        const struct rec_buf *stored = kind == 2 ? &packed : &text;
+        struct text_file file = text_file(stored->data, stored->len);
+
+        assert_int_equal(rec_gzip_open(&in, file.path, &err), 0);
+        close(file.fd);
+        assert_int_equal(rec_gzip_peek(&in, &ahead, &len, 100, &err), 0);
+        assert_true(len >= 100);
+        assert_memory_equal(ahead, stored->data, 100);
+        if (kind == 1) { // not from its beginning
+            assert_int_equal(rec_gzip_read(&in, path, 5, &len, &err), 0);
+            assert_memory_equal(path, text.data, 5);
+        }
+        assert_int_equal(rec_gzip_whole(&all, &in, &err), 0);
+        assert_int_equal(all.len, text.len - (kind == 1 ? 5 : 0));
+        assert_memory_equal(all.data, text.data + (kind == 1 ? 5 : 0), all.len);
+        assert_int_equal(all.mapped, kind == 0);
+        rec_in_close(&all);
+    }
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "abcdef", 6), 6);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    assert_int_equal(rec_gzip_open(&in, path, &err), 0);
+    assert_int_equal(write(ends[1], "ghijkl", 6), 6);
+    close(ends[1]);
+    close(ends[0]);
+    assert_int_equal(rec_gzip_peek(&in, &ahead, &len, 9, &err), 0);
+    assert_int_equal(len, 12);
+    assert_int_equal(rec_gzip_peek(&in, &ahead, &len, 100, &err), 0);
+    assert_int_equal(len, 12);
+    assert_int_equal(rec_gzip_whole(&all, &in, &err), 0);
+    assert_int_equal(all.len, 12);
+    assert_memory_equal(all.data, "abcdefghijkl", 12);
+    rec_in_close(&all);
+    rec_buf_clear(&text);
+    rec_buf_clear(&packed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain),
         cmocka_unit_test(gzip),
         cmocka_unit_test(zstd),
+        cmocka_unit_test(whole),
     };
     return cmocka_run_group_tests_name("gzip", tests, NULL, NULL);
 }
