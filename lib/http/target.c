@@ -5,30 +5,11 @@
  * It is cut first and decoded after, so that an encoded separator is a letter and never cuts. Path tricks have no meaning here that could be
  * mistaken: dot segments and an encoded '/' are refused, and nothing is joined into a file name.
  */
+#include <rec/format.h>
 #include <rec/http.h>
 
 #include <stdlib.h>
 #include <string.h>
-
-/* RFC 3629, section 4: the second byte decides about overlong forms, surrogates and what is beyond U+10FFFF. */
-bool rec_target_utf8(const char *text, size_t len)
-{
-    const unsigned char *s = (const unsigned char *)text, *end = s + len;
-
-    while (s < end) {
-        unsigned char c = *s++;
-        size_t more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 4;
-        unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80, high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-
-        if (more == 4 || (size_t)(end - s) < more)
-            return false;
-        for (size_t i = 0; i < more; i++, low = 0x80, high = 0xbf)
-            if (s[i] < low || s[i] > high)
-                return false;
-        s += more;
-    }
-    return true;
-}
 
 static int digit(char c)
 {
@@ -61,7 +42,7 @@ static int decode(struct rec_target_text *out, char **to, const char *from, size
     out->len = (size_t)(at - *to);
     *at++ = 0;
     *to = at;
-    return rec_target_utf8(out->text, out->len) ? 0 : rec_err_set(err, "encoded bytes that are no UTF-8");
+    return rec_json_utf8(out->text, out->len) ? 0 : rec_err_set(err, "encoded bytes that are no UTF-8");
 }
 
 static int parse_path(struct rec_target *t, char **to, const char *path, size_t len, struct rec_err *err)

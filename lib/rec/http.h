@@ -110,7 +110,4 @@ int rec_target_parse(struct rec_target *t, const char *target, size_t len, struc
 const char *rec_target_parameter(const struct rec_target *t, const char *name, size_t *len);
 void rec_target_clear(struct rec_target *t);
 
-/** Whether text is UTF-8 (RFC 3629): no surrogates, no overlong forms, nothing above U+10FFFF. */
-bool rec_target_utf8(const char *text, size_t len);
-
 #endif
