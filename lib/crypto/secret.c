@@ -79,8 +79,12 @@ void rec_secret_base64(struct rec_buf *out, const void *bytes, size_t n)
 ptrdiff_t rec_secret_unbase64(void *out, size_t cap, const char *text, size_t len)
 {
     size_t got = 0;
+    unsigned char high = 0;
 
-    if (len / 4 * 3 > PTRDIFF_MAX - 3)
+    /* libsodium 1.0.18 takes some bytes above 127, negative as a char, for '_' and '-'. */
+    for (size_t i = 0; i < len; i++)
+        high |= (unsigned char)text[i];
+    if ((high & 0x80) || len / 4 * 3 > PTRDIFF_MAX - 3)
         return -1;
     if (sodium_base642bin(out, cap, text, len, NULL, &got, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) < 0)
         return -1;

@@ -4,6 +4,7 @@
  *
  *     secret     random bytes, comparison in constant time, wiping; hex and base64url
  *     hash       BLAKE2b-256, with or without a key (RFC 7693)
+ *     mac        HMAC-SHA256 (RFC 2104)
  *     sign       Ed25519 signatures (RFC 8032)
  *     seal       one small text encrypted and authenticated: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03)
  *     stream     a stream of any length the same way, in blocks that cannot be cut, dropped or put in another order
@@ -63,6 +64,15 @@ void rec_hash_add(struct rec_hash *hash, const void *bytes, size_t n);
 void rec_hash_end(struct rec_hash *hash, unsigned char out[REC_HASH_BYTES]);
 /** All three in one. */
 void rec_hash(unsigned char out[REC_HASH_BYTES], const void *bytes, size_t n, const unsigned char *key);
+
+/* ---- mac: HMAC-SHA256 ---------------------------------------------------------------------------- */
+
+#define REC_MAC_BYTES 32
+
+void rec_mac(unsigned char out[REC_MAC_BYTES], const void *bytes, size_t n, const unsigned char key[REC_KEY_BYTES]);
+/** In a time that depends on n alone. */
+bool rec_mac_verify(const unsigned char mac[REC_MAC_BYTES], const void *bytes, size_t n, const unsigned char key[REC_KEY_BYTES])
+    REC_RESULT_USED;
 
 /* ---- sign: Ed25519 ------------------------------------------------------------------------------- */
 
