@@ -230,13 +230,18 @@ void rec_sqlpool_free(struct rec_sqlpool *pool);
  *
  * data/migrations/NNNN-what.up.sql, and NNNN-what.down.sql to go back; NNNN-what.sqlite.up.sql and NNNN-what.postgresql.up.sql where the
  * databases differ. They are built into the program; a directory of them may take their place. schema_migrations (version, name, checksum,
- * applied) says which were applied. Each runs in one transaction with its row: half a migration leaves the old schema. Two programs that
- * migrate take turns. A file that was changed after it was applied is an error, as is a schema newer than the program.
+ * applied, effects) says which were applied. Each runs in one transaction with its row: half a migration leaves the old schema. Two programs
+ * that migrate take turns. A file that was changed after it was applied is an error, as is a schema newer than the program.
+ *
+ * A file holds statements; those that begin or end a transaction are refused before anything runs, and so is a table, view, function,
+ * sequence or type whose name is quoted or has a schema. What a migration creates, drops and renames is in `effects`: so an older program
+ * knows what a newer one made, and what in a shared database is ours.
  */
 struct rec_migrate_file {
     uint32_t version;
     char name[64];            /**< "initial" */
     const char *up, *down;    /**< their text; down may be NULL */
+    const char *up_file, *down_file; /**< "0001-initial.sqlite.up.sql", for messages */
 };
 
 struct rec_migrate_set {
@@ -270,11 +275,15 @@ int rec_migrate_up(struct rec_sql *db, const struct rec_migrate_set *set, uint32
 /** Takes back those above `to`, the newest first; fails before it begins when one has no way down. */
 int rec_migrate_down(struct rec_sql *db, const struct rec_migrate_set *set, uint32_t to, size_t *undone, rec_migrate_tell *tell,
                      void *context, struct rec_err *err);
-/** Within a transaction that is open: the schema of version `to` in an empty database, with its rows in schema_migrations. */
+/** Within a transaction that is open: the schema of version `to` (0: the newest) in a database that has none, with its rows in
+ *  schema_migrations. */
 int rec_migrate_into(struct rec_sql *db, const struct rec_migrate_set *set, uint32_t to, struct rec_err *err);
-/** Within a transaction that is open: drops every table that is ours. */
+/** Within a transaction that is open: drops what the migrations that were applied have made, whichever program applied them, and
+ *  schema_migrations. Nothing else: where there is no schema_migrations of ours, nothing is ours; and where something of somebody else's
+ *  depends on a table of ours, it fails. */
 int rec_migrate_drop(struct rec_sql *db, struct rec_err *err);
-/** Whether the schema is the newest of `set`: 0, or -1 with "... : schema is version 1, this program needs 2: run rec-db migrate". */
+/** Whether the schema is the newest of `set`: 0, or -1 with "... : schema is version 1, this program needs 2: run rec-db migrate"; where there is
+ *  none at all "... : no store here yet: run rec-db init" (REC_SQL_ABSENT). */
 int rec_migrate_check(struct rec_sql *db, const struct rec_migrate_set *set, struct rec_err *err);
 
 #endif

@@ -53,7 +53,8 @@ void rec_store_close(struct rec_store *store);
 /** 32 letters that were drawn when the store was made. */
 #define REC_STORE_ID 32
 int rec_store_id(char out[REC_STORE_ID + 1], struct rec_store *store, struct rec_err *err);
-/** Runs `work` in a WRITE transaction; undone when it fails; run again, up to five times, when it was BUSY by a deadlock or serialization. */
+/** Runs `work` in a WRITE transaction; undone when it fails; run again, up to five times, when it was BUSY by a deadlock or serialization.
+ *  Where a transaction is open, `work` becomes a part of it, once. */
 int rec_store_write(struct rec_store *store, int (*work)(struct rec_store *store, void *context, struct rec_err *err), void *context,
                     struct rec_err *err);
 /** The keyed hash that something secret or personal is looked up by: with that version of the keyring. @param what  "email", "user": equal texts of two kinds differ. */
