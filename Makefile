@@ -120,6 +120,19 @@ $(B)/summaries.h: $(wildcard man/rec-*.1)
 $(B)/obj/cmd/rec.o: CPPFLAGS_EXTRA := -I$(B)
 $(B)/obj/cmd/rec.o: $(B)/summaries.h
 
+# The migrations are built into the program, byte for byte. They are bytes and not strings, whose length compilers limit.
+MIGRATIONS := $(sort $(wildcard data/migrations/*.sql))
+
+$(B)/migrations.h: data/migrations $(MIGRATIONS)
+	@mkdir -p $(@D)
+	@{ i=0; for f in $(notdir $(MIGRATIONS)); do i=$$((i + 1)); \
+	    echo "static const char text_$$i[] = {"; od -An -v -to1 data/migrations/$$f | sed "s/ *\([0-7]\{3\}\)/'\\\\\1',/g"; echo "0};"; done; \
+	    echo "static const struct source builtin[] = {"; \
+	    i=0; for f in $(notdir $(MIGRATIONS)); do i=$$((i + 1)); echo "{\"$$f\", text_$$i},"; done; \
+	    echo "{NULL, NULL}};"; } >$@
+$(B)/obj/lib/sql/migrate_set.o: CPPFLAGS_EXTRA := -I$(B)
+$(B)/obj/lib/sql/migrate_set.o: $(B)/migrations.h
+
 # -- tests ---------------------------------------------------------------------------------------
 # tests/unit/<room>/test_<file>.c links everything: a test may look anywhere.
 
@@ -192,6 +205,7 @@ DATADIR ?= $(PREFIX)/share
 BASHDIR  = $(DATADIR)/bash-completion/completions
 ZSHDIR   = $(DATADIR)/zsh/site-functions
 FISHDIR  = $(DATADIR)/fish/vendor_completions.d
+SQLDIR   = $(DATADIR)/rec/migrations
 
 $(B)/completion/%.bash $(B)/completion/%.zsh $(B)/completion/%.fish &: $(B)/bin/%
 	@mkdir -p $(@D)
@@ -203,7 +217,8 @@ PAGES := $(wildcard man/*.[1-9])
 
 install: all completion
 	install -d $(DESTDIR)$(BINDIR) $(foreach s,1 5 7,$(DESTDIR)$(MANDIR)/man$(s)) \
-	    $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	    $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR) $(DESTDIR)$(SQLDIR)
+	install -m 644 $(MIGRATIONS) $(DESTDIR)$(SQLDIR)
 	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)
 	for p in $(PAGES); do install -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/ || exit 1; done
 	for t in $(TOOLS); do \
@@ -215,6 +230,8 @@ uninstall:
 	rm -f $(foreach t,$(TOOLS),$(DESTDIR)$(BINDIR)/$(t) $(DESTDIR)$(BASHDIR)/$(t) $(DESTDIR)$(ZSHDIR)/_$(t) \
 	    $(DESTDIR)$(FISHDIR)/$(t).fish)
 	for p in $(notdir $(PAGES)); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$$p; done
+	rm -f $(patsubst data/migrations/%,$(DESTDIR)$(SQLDIR)/%,$(MIGRATIONS))
+	rmdir $(DESTDIR)$(SQLDIR) $(DESTDIR)$(DATADIR)/rec 2>/dev/null || :
 
 # What is committed, and nothing else.
 dist:
