@@ -308,6 +308,19 @@ static void an_end_is_needed(void **state)
     free(plain);
 }
 
+/* Made by PyNaCl: one is taken; a block with a tag that we do not use is refused. */
+static void a_stream_of_pynacl(void **state)
+{
+    struct bytes good = hex("ab3dc927868fecb6985f49c1d6673e89862874da6d72c016"
+                            "837dbbee3e3fee9dbca9ba589d049934e1b3f9fb77fc51c521c3a79f02bdf1997c");
+    struct bytes odd = hex("2ba083f48e77e9435886a040654f3831bd63582c30897184"
+                           "6061b855e30d24fbc1873da0181645e1d334fdd0fab49d7f6d1c2607600254f27c");
+    (void)state;
+    assert_int_equal(opens(good.data, good.len, (const unsigned char *)"sealed by PyNaCl", 16), 16);
+    assert_int_equal(opens(odd.data, odd.len, (const unsigned char *)"sealed by PyNaCl", 16), -1);
+    assert_string_equal(err.text, "a.recbackup: no block of rec's at byte 57");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +332,7 @@ int main(void)
         cmocka_unit_test(another_key_place_or_header),
         cmocka_unit_test(sinks_and_sources_that_fail),
         cmocka_unit_test(an_end_is_needed),
+        cmocka_unit_test(a_stream_of_pynacl),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
