@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Group commit: one thread writes what many threads want stored.
+ *
+ * A caller puts its request, which stays on its own stack, at the end of a list and sleeps. The writer takes from the head all that wait, up
+ * to BATCH events, stores them in one transaction, and wakes each caller with its own result; those that came meanwhile are the next batch.
+ * So the batches grow with the load by themselves, nobody is overtaken, and a caller that is alone waits for nobody.
+ *
+ * A request that is refused before anything of it was written (no such movie) leaves the transaction whole. Any other failure undoes the
+ * transaction, and the requests of the batch are tried one by one. When the connection is lost, the writer connects again and tries once
+ * more: events are named before the first attempt, so that a commit whose answer was lost is not stored twice.
+ */
+#include "feedback_priv.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#define BATCH ((size_t)1000)     /* events in a transaction, unless one request has more */
+#define QUEUE ((size_t)100000)   /* events that may wait */
+
+struct waiter {
+    struct rec_feedback_request request;
+    struct waiter *next;
+    pthread_cond_t woken;
+    int status;
+    enum rec_sql_fault fault;
+    struct rec_err err;
+    bool done;
+};
+
+struct rec_appender {
+    char *url;
+    struct rec_sql_options options;
+    const struct rec_keyring *keys;
+    struct rec_store store;      /* the writer's own */
+    bool open;
+    pthread_t writer;
+    pthread_mutex_t lock;        /* of all below */
+    pthread_cond_t work;
+    struct waiter *head, **tail;
+    size_t events;               /* in the list */
+    bool started, stopping;
+    int start_status;
+    struct rec_err start_err;
+};
+
+/* ---- the writer: its connection ------------------------------------------------------------------- */
+
+static int connect_store(struct rec_appender *a, struct rec_err *err)
+{
+    if (a->open)
+        return 0;
+    if (rec_store_open(&a->store, a->url, NULL, &a->options, err) < 0)
+        return -1;
+    a->store.keys = a->keys;
+    a->open = true;
+    return 0;
+}
+
+static void disconnect(struct rec_appender *a)
+{
+    if (a->open)
+        rec_store_close(&a->store);
+    a->open = false;
+}
+
+/* ---- the writer: a batch -------------------------------------------------------------------------- */
+
+/* Up to `last` of the list, which is not in it; NULL: to its end. */
+struct batch {
+    struct waiter *first;
+    const struct waiter *last;
+};
+
+static void settle(struct waiter *w, int status, enum rec_sql_fault fault, const struct rec_err *err)
+{
+    w->status = status;
+    w->fault = status < 0 ? fault : REC_SQL_FINE;
+    if (status < 0)
+        w->err = *err;
+}
+
+/* Every request of the batch within the transaction that is open. */
+static int store_batch(struct rec_store *store, void *context, struct rec_err *err)
+{
+    const struct batch *batch = context;
+    for (struct waiter *w = batch->first; w != batch->last; w = w->next) {
+        struct rec_err why = {0};
+        int status = rec_feedback_append(&w->request, store, &why);
+        settle(w, status, status < 0 ? rec_sql_fault(store->db) : REC_SQL_FINE, &why);
+        if (status < 0 && (w->request.touched || w->fault != REC_SQL_CONSTRAINT || !rec_sql_in_transaction(store->db))) {
+            *err = why;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int write_batch(struct rec_appender *a, struct batch *batch, enum rec_sql_fault *fault, struct rec_err *err)
+{
+    int status;
+    if (connect_store(a, err) < 0) {
+        *fault = rec_sql_open_fault();
+        return -1;
+    }
+    status = rec_store_write(&a->store, store_batch, batch, err);
+    *fault = status < 0 ? rec_sql_fault(a->store.db) : REC_SQL_FINE;
+    if (status < 0 && *fault == REC_SQL_LOST)
+        disconnect(a);
+    return status;
+}
+
+/* As write_batch, once more on a new connection when the first one was lost. */
+static int write_surely(struct rec_appender *a, struct batch *batch, enum rec_sql_fault *fault, struct rec_err *err)
+{
+    int status = write_batch(a, batch, fault, err);
+    return status < 0 && *fault == REC_SQL_LOST ? write_batch(a, batch, fault, err) : status;
+}
+
+static void settle_all(struct batch *batch, enum rec_sql_fault fault, const struct rec_err *err)
+{
+    for (struct waiter *w = batch->first; w != batch->last; w = w->next)
+        settle(w, -1, fault, err);
+}
+
+/* What would meet every request alike, so that trying them one by one is in vain. */
+static bool is_common(enum rec_sql_fault fault)
+{
+    return fault == REC_SQL_ABSENT || fault == REC_SQL_DENIED || fault == REC_SQL_LOST || fault == REC_SQL_FULL || fault == REC_SQL_READONLY ||
+           fault == REC_SQL_CORRUPT || fault == REC_SQL_BUSY;
+}
+
+static void write_waiting(struct rec_appender *a, struct batch *batch)
+{
+    enum rec_sql_fault fault;
+    struct rec_err err = {0};
+    if (write_surely(a, batch, &fault, &err) == 0)
+        return;
+    if (is_common(fault) || batch->first->next == batch->last) {
+        settle_all(batch, fault, &err);
+        return;
+    }
+    for (struct waiter *w = batch->first; w != batch->last; w = w->next) {
+        struct batch alone = {w, w->next};
+        if (write_surely(a, &alone, &fault, &err) < 0)
+            settle(w, -1, fault, &err);
+    }
+}
+
+/* ---- the writer: its thread ----------------------------------------------------------------------- */
+
+/* The head of the list, cut off after at most BATCH events. */
+static struct waiter *take(struct rec_appender *a)
+{
+    struct waiter *first = a->head, *w = first;
+    size_t events = w->request.n;
+    while (w->next && events + w->next->request.n <= BATCH)
+        w = w->next, events += w->request.n;
+    a->head = w->next;
+    if (!a->head)
+        a->tail = &a->head;
+    w->next = NULL;
+    a->events -= events;
+    return first;
+}
+
+static void *write_on(void *context)
+{
+    struct rec_appender *a = context;
+    int status = connect_store(a, &a->start_err);
+
+    pthread_mutex_lock(&a->lock);
+    a->start_status = status;
+    a->started = true;
+    pthread_cond_broadcast(&a->work);
+    while (status == 0) {
+        while (!a->head && !a->stopping)
+            pthread_cond_wait(&a->work, &a->lock);
+        if (!a->head)
+            break;
+        struct batch batch = {take(a), NULL};
+        pthread_mutex_unlock(&a->lock);
+        write_waiting(a, &batch);
+        pthread_mutex_lock(&a->lock);
+        /* A waiter is gone as soon as it is told. */
+        for (struct waiter *w = batch.first, *next; w; w = next) {
+            next = w->next;
+            w->done = true;
+            pthread_cond_signal(&w->woken);
+        }
+    }
+    pthread_mutex_unlock(&a->lock);
+    disconnect(a);
+    return NULL;
+}
+
+/* ---- the callers ---------------------------------------------------------------------------------- */
+
+static int begin_thread(struct rec_appender *a, struct rec_err *err)
+{
+    int why = pthread_create(&a->writer, NULL, write_on, a), status;
+    if (why != 0) {
+        errno = why;
+        return rec_err_errno(err, "%s: no thread to write with", "appender");
+    }
+    pthread_mutex_lock(&a->lock);
+    while (!a->started)
+        pthread_cond_wait(&a->work, &a->lock);
+    status = a->start_status;
+    pthread_mutex_unlock(&a->lock);
+    if (status < 0) {
+        pthread_join(a->writer, NULL);
+        if (err)
+            *err = a->start_err;
+    }
+    return status;
+}
+
+static void free_appender(struct rec_appender *a)
+{
+    pthread_cond_destroy(&a->work);
+    pthread_mutex_destroy(&a->lock);
+    free(a->url);
+    free(a);
+}
+
+int rec_appender_new(struct rec_appender **out, const char *url, const struct rec_sql_options *options, const struct rec_keyring *keys,
+                     struct rec_err *err)
+{
+    struct rec_appender *a = rec_calloc(1, sizeof *a, "appender", err);
+    *out = NULL;
+    if (!a)
+        return -1;
+    a->options = *options;
+    a->keys = keys;
+    a->tail = &a->head;
+    pthread_mutex_init(&a->lock, NULL);
+    pthread_cond_init(&a->work, NULL);
+    if (!(a->url = strdup(url))) {
+        rec_err_memory(err, "appender");
+        free_appender(a);
+        return -1;
+    }
+    if (begin_thread(a, err) < 0) {
+        free_appender(a);
+        return -1;
+    }
+    *out = a;
+    return 0;
+}
+
+/* Into the list, and asleep until it is done. */
+static int wait_for(struct rec_appender *a, struct waiter *w)
+{
+    pthread_mutex_lock(&a->lock);
+    if (a->stopping || (a->events > 0 && w->request.n > QUEUE - (a->events < QUEUE ? a->events : QUEUE))) {
+        bool stopping = a->stopping;
+        pthread_mutex_unlock(&a->lock);
+        w->fault = REC_SQL_BUSY;
+        return stopping ? rec_err_set(&w->err, "appender: is closing; nothing more is taken")
+                        : rec_err_set(&w->err, "appender: too many events are waiting; try again");
+    }
+    *a->tail = w;
+    a->tail = &w->next;
+    a->events += w->request.n;
+    pthread_cond_signal(&a->work);
+    while (!w->done)
+        pthread_cond_wait(&w->woken, &a->lock);
+    pthread_mutex_unlock(&a->lock);
+    return w->status;
+}
+
+int rec_appender_add(struct rec_appender *a, const struct rec_event *events, size_t n, int64_t now, size_t *added,
+                     enum rec_sql_fault *fault, struct rec_err *err)
+{
+    struct waiter w = {.next = NULL};
+    int status;
+    if (added)
+        *added = 0;
+    if (rec_feedback_begin(&w.request, NULL, events, n, now, err) < 0) {
+        if (fault)
+            *fault = REC_SQL_CONSTRAINT;
+        return -1;
+    }
+    pthread_cond_init(&w.woken, NULL);
+    status = wait_for(a, &w);
+    pthread_cond_destroy(&w.woken);
+    rec_feedback_end(&w.request);
+    if (status == 0 && added)
+        *added = w.request.added;
+    if (fault)
+        *fault = w.fault;
+    if (status < 0 && err)
+        *err = w.err;
+    return status;
+}
+
+void rec_appender_free(struct rec_appender *a)
+{
+    if (!a)
+        return;
+    pthread_mutex_lock(&a->lock);
+    a->stopping = true;
+    pthread_cond_broadcast(&a->work);
+    pthread_mutex_unlock(&a->lock);
+    pthread_join(a->writer, NULL);
+    free_appender(a);
+}
