@@ -26,7 +26,8 @@
  * id is the account's id, so that a newcomer called "1" is not user 1.
  *
  * Functions return 0, or -1 with one line in `err`; rec_sql_fault(store->db) tells what kind of failure it was. One store belongs to one
- * thread at a time; a server takes connections from an rec_sqlpool and wraps each by rec_store_wrap.
+ * thread at a time; a server takes connections from an rec_sqlpool and wraps each by rec_store_wrap. Functions called for each row must not use
+ * the store; what they return other than 0 ends the list.
  */
 #ifndef REC_STORE_H
 #define REC_STORE_H
@@ -133,9 +134,12 @@ struct rec_event {
     const char *arm;          /**< "experiment/arm", or NULL */
 };
 /** Stores n events in one transaction, durable when it returns 0, and makes each rating the state of its pair (unless a later one is there);
- *  "remove" ends it. A film must exist: REC_SQL_CONSTRAINT "movie 77: there is no such movie". @param added  those that were not there. */
+ *  "remove" ends it, and a rating that comes later but is older does not bring it back. Of two at the same second the one that came later counts.
+ *  A film must exist: REC_SQL_CONSTRAINT "movie 77: there is no such movie". A new user is made, but for one who was forgotten, who needs
+ *  another id (REC_SQL_CONSTRAINT): old models and backups may still know the first one. One that cannot be stored means none is.
+ *  `now` is when they arrived, to the second; the present gets the clock's microseconds. @param added  those that were not there. */
 int rec_feedback_add(struct rec_store *store, const struct rec_event *events, size_t n, int64_t now, size_t *added, struct rec_err *err);
-/** Calls `each` for the present ratings of a user, the latest first; a non-zero return ends it. */
+/** Calls `each` for the present ratings of a user, the latest first, those without a time (0) last. */
 int rec_feedback_ratings(struct rec_store *store, const char *user, int (*each)(void *context, const char *movie, double value,
                          int64_t time), void *context, struct rec_err *err);
 /** The user's events, the latest received first, from `before` (an event's id; 0: from the newest), at most `limit`. */
@@ -155,9 +159,11 @@ struct rec_appender;
 /** @param url  opened by the appender's own thread. */
 int rec_appender_new(struct rec_appender **out, const char *url, const struct rec_sql_options *options, const struct rec_keyring *keys,
                      struct rec_err *err);
-/** Returns when the events are durable (or not, with the reason). From any thread. */
+/** Returns when the events are durable (or not, with the reason; `fault` and `added` may be NULL). From any thread, but not once rec_appender_free
+ *  has been called. A connection that was lost is made anew, and what was under way tried again, without storing anything twice. */
 int rec_appender_add(struct rec_appender *a, const struct rec_event *events, size_t n, int64_t now, size_t *added,
                      enum rec_sql_fault *fault, struct rec_err *err);
+/** Stores what waits, then ends. NULL is safe. */
 void rec_appender_free(struct rec_appender *a);
 
 /* ---- accounts ------------------------------------------------------------------------------------- */
@@ -185,7 +191,7 @@ struct rec_account {
 int rec_accounts_check_name(const char *name, struct rec_err *err);
 /** A plausible address: one @, something on both sides, no blanks or controls, at most 254 bytes of UTF-8. */
 int rec_accounts_check_email(const char *email, struct rec_err *err);
-/** 10 to 1024 bytes of UTF-8, not the name itself, not one of the commonest. */
+/** 10 to 1024 bytes of UTF-8, not the name itself, not one of the commonest. (Where one is set, it may not be the e-mail either.) */
 int rec_accounts_check_password(const char *password, size_t len, const char *name, struct rec_err *err);
 
 struct rec_accounts_new {
@@ -198,8 +204,10 @@ int rec_accounts_add(struct rec_account *out, struct rec_store *store, const str
 /** 1, 0: no such account, -1. */
 int rec_accounts_by_id(struct rec_account *out, struct rec_store *store, const char *id, struct rec_err *err);
 int rec_accounts_by_name(struct rec_account *out, struct rec_store *store, const char *name, struct rec_err *err);
+/** Without regard to case, over the whole address; by each version of the keyring. */
 int rec_accounts_by_email(struct rec_account *out, struct rec_store *store, const char *email, struct rec_err *err);
-/** 1: it is them (and last_login is set, and a stale hash renewed); 0: unknown, disabled, or another password, all in the same time; -1. */
+/** 1: it is them (and last_login is set, and a stale hash renewed, unless the database is busy, full or read-only); 0: unknown, disabled, no
+ *  password, or another one, all in the same time; -1. */
 int rec_accounts_login(struct rec_account *out, struct rec_store *store, const char *name, const char *password, size_t len, int64_t now,
                        struct rec_err *err);
 /** In the order of names, from after `after` ("": the first), at most `limit`. */
@@ -210,9 +218,12 @@ int rec_accounts_set_role(struct rec_store *store, const char *id, enum rec_role
 int rec_accounts_set_disabled(struct rec_store *store, const char *id, bool disabled, int64_t now, struct rec_err *err);
 int rec_accounts_set_password(struct rec_store *store, const char *id, const char *password, size_t len, int64_t now, struct rec_err *err);
 int rec_accounts_set_email(struct rec_store *store, const char *id, const char *email, int64_t now, struct rec_err *err);
-/** Ties it to a user of the data set that exists and is nobody else's; NULL unties. What the account had rated moves along. */
+/** Ties it to a user of the data set that exists and is nobody else's; NULL, or its own id, unties. Ratings and events under the account's
+ *  own id move along: of a pair that both have rated the later rating stays; events are stored anew, as received now. What was rated while
+ *  tied stays with that user. REC_SQL_CONSTRAINT: no such user; REC_SQL_UNIQUE: another account's. */
 int rec_accounts_tie(struct rec_store *store, const char *id, const char *user, int64_t now, struct rec_err *err);
-/** Every e-mail encrypted and hashed anew with the newest key, in one transaction. @param done  how many. */
+/** Every e-mail that is not so yet encrypted and hashed anew with the newest key, in one transaction; a sign-up waits for it. A program that
+ *  still has the old keyring may add older ones, so older keys go only when it has been run again. @param done  how many; may be NULL. */
 int rec_accounts_rekey(struct rec_store *store, uint64_t *done, struct rec_err *err);
 
 /* ---- api_keys ------------------------------------------------------------------------------------- */
@@ -228,10 +239,11 @@ struct rec_api_key {
     int64_t created, expires, last_used, revoked; /**< 0: never */
 };
 /** Draws a key for an account. `text` receives it, the only time it can be had: the store keeps a hash (of 160 random
- *  bits, so that no key is needed). @param expires  0: never. */
+ *  bits, so that no key is needed). @param scopes  words of a-z 0-9 . : _ - with one blank between them. @param expires  0: never. */
 int rec_api_keys_add(char text[REC_API_KEYS_TEXT], struct rec_api_key *out, struct rec_store *store, const char *account, const char *name,
                      const char *scopes, int64_t now, int64_t expires, struct rec_err *err);
-/** 1: a key in force, of an account that is not disabled (last_used is set, once a minute at most); 0; -1. */
+/** 1: a key in force, of an account that is not disabled (last_used is set, once a minute at most, where the database can be written at
+ *  once); 0; -1. */
 int rec_api_keys_check(struct rec_api_key *key, struct rec_account *account, struct rec_store *store, const char *text, size_t len,
                        int64_t now, struct rec_err *err);
 /** Of one account, or of all (NULL), the oldest first. */
@@ -304,8 +316,8 @@ struct rec_forget_report {
     bool known;                      /**< there was such a user */
     char user[REC_NAMES_LONGEST + 1];
 };
-/** Erases a user of the data set, by id, or an account and its user, by name or e-mail (`account` true), in one transaction: ratings, events,
- *  e-mail, name, password, keys, and the row of the user. What stays is a keyed hash in `forgotten`, so that a file that still has them
+/** Erases a person, named by the id of a user of the data set, or by the name or e-mail of an account (`account` true), in one transaction: ratings,
+ *  events, e-mail, name, password, keys, and the row of the user. A user and the account tied to it, or whose own it is, go together. What stays is a keyed hash in `forgotten`, so that a file that still has them
  *  does not bring them back, and a line in the audit log with that hash. Refused for the last administrator. */
 int rec_forget(struct rec_forget_report *report, struct rec_store *store, const char *who, bool account, int64_t now, struct rec_err *err);
 /** Whether somebody of this id was forgotten. 1, 0, -1. */

@@ -88,6 +88,8 @@ int rec_accounts_hash_email(unsigned char out[REC_HASH_BYTES], const struct rec_
     rec_accounts_fold(folded, sizeof folded, email);
     status = rec_store_lookup(out, store, version, "email", folded, strlen(folded), err);
     rec_secret_wipe(folded, sizeof folded);
+    if (status < 0)
+        rec_sql_refuse(store->db, REC_SQL_OTHER, NULL, "e-mail");
     return status;
 }
 
@@ -98,14 +100,18 @@ int rec_accounts_seal(struct rec_accounts_sealed *out, const struct rec_store *s
     char place[64];
     int status;
     *out = (struct rec_accounts_sealed){.version = keys ? keys->newest : 0};
-    if (!keys || rec_keyring_derive(key, keys, keys->newest, REC_KEY_FIELD, err) < 0)
+    if (!keys)
         return -1;
+    if (rec_keyring_derive(key, keys, keys->newest, REC_KEY_FIELD, err) < 0)
+        return rec_sql_refuse(store->db, REC_SQL_OTHER, NULL, "e-mail");
     status = rec_seal(&out->bytes, email, strlen(email), place, place_of(place, sizeof place, id), key, err);
     rec_secret_wipe(key, sizeof key);
     if (status == 0)
         status = rec_accounts_hash_email(out->lookup, store, keys->newest, email, err);
-    if (status < 0)
+    if (status < 0) {
         rec_buf_clear(&out->bytes);
+        rec_sql_refuse(store->db, REC_SQL_OTHER, NULL, "e-mail");
+    }
     return status;
 }
 

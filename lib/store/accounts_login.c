@@ -137,11 +137,13 @@ static int record(struct rec_account *account, struct rec_store *store, const ch
 {
     char renewed[REC_PASSWORD_TEXT];
     bool stale = rec_password_stale(hash, rec_accounts_cost(store));
+    double patience = rec_sql_patience(store->db, 0.5);
     int status = -1;
     if (!stale || rec_password_hash(renewed, password, len, rec_accounts_cost(store), err) == 0)
         status = rec_sql_exec(store->db, NULL, "UPDATE accounts SET last_login = $1, password = $2 WHERE id = $3 AND password = $4",
                               REC_SQL(rec_sql_int(now), rec_sql_text(stale ? renewed : hash), rec_sql_text(account->id), rec_sql_text(hash)),
                               err);
+    rec_sql_patience(store->db, patience);
     rec_secret_wipe(renewed, sizeof renewed);
     if (status == 0)
         account->last_login = now;

@@ -10,7 +10,7 @@
 /** The lock, and for how long it is waited for: all that changes who is who (sign-up, roles, e-mail, ties, new keys) takes turns, so that what
  *  was looked up before a change still holds when it is made. */
 #define REC_ACCOUNTS_LOCK "accounts"
-#define REC_ACCOUNTS_WAIT 10.0
+#define REC_ACCOUNTS_WAIT 5.0
 
 /** The columns that rec_accounts_read takes, of the tables that REC_ACCOUNTS_TABLES joins. */
 #define REC_ACCOUNTS_COLUMNS                                                                                                            \

@@ -71,7 +71,9 @@ static int find_person(struct person *p, struct rec_store *store, struct rec_err
 
 static int hash_user(unsigned char out[REC_HASH_BYTES], const struct rec_store *store, uint32_t version, const char *user, struct rec_err *err)
 {
-    return rec_store_lookup(out, store, version, "user", user, strlen(user), err);
+    if (rec_store_lookup(out, store, version, "user", user, strlen(user), err) < 0)
+        return rec_sql_refuse(store->db, REC_SQL_OTHER, NULL, "keyring");
+    return 0;
 }
 
 static int remember(struct rec_store *store, const char *user, int64_t now, struct rec_err *err)
