@@ -19,7 +19,8 @@
  *     rec_sql_done(&rows);
  *
  * SQL is written once where both databases understand it: parameters are $1, $2, ... in the order of their first appearance; ON CONFLICT and
- * RETURNING are there in both; truth values are 0 and 1; times are whole seconds since 1970 UTC (BIGINT) unless a column says otherwise.
+ * RETURNING are there in both; truth values are 0 and 1; a parameter whose type does not follow from where it stands is written CAST($1 AS
+ * bigint), and so is sum(), which PostgreSQL makes numeric; times are whole seconds since 1970 UTC (BIGINT) unless a column says otherwise.
  * Values never become part of the text of a statement.
  *
  * A connection belongs to one thread at a time. Functions return 0, or -1 with one line in `err` that says what to do, and the kind in
@@ -121,7 +122,8 @@ const char *rec_sql_dialect(const struct rec_sql *db);
 /** What the last call that failed ran into. */
 enum rec_sql_fault rec_sql_fault(const struct rec_sql *db);
 /** For rooms above, which hold to rules that the schema does not know: the line into err, and `fault` as if the database had refused.
- *  What the transaction did so far stays as it is: what refuses before it has written may go on. Both db and err may be NULL. Returns -1. */
+ *  What the transaction did so far stays as it is: what refuses before it has written may go on. Both db and err may be NULL (no db: it tells
+ *  rec_sql_open_fault). Returns -1. */
 int rec_sql_refuse(struct rec_sql *db, enum rec_sql_fault fault, struct rec_err *err, const char *fmt, ...) REC_PRINTF(4, 5);
 /** Changes busy_timeout from here on; returns what it was. 0: not to wait at all. */
 double rec_sql_patience(struct rec_sql *db, double seconds);
@@ -181,7 +183,8 @@ typedef int rec_copy_source(void *context, struct rec_sql_value *row, struct rec
 /** Takes a row. */
 typedef int rec_copy_sink(void *context, const struct rec_sql_value *row, struct rec_err *err);
 
-/** Inserts rows within the transaction that is open. @param rows  how many; may be NULL. */
+/** Inserts rows within the transaction that is open. Where `columns` names one that the database numbers by itself (id), numbers it makes
+ *  later are greater than those that came; on PostgreSQL nobody else inserts into that table meanwhile. @param rows  how many; may be NULL. */
 int rec_copy_in(struct rec_sql *db, const char *table, const struct rec_copy_column *columns, size_t n, rec_copy_source *source,
                 void *context, uint64_t *rows, struct rec_err *err);
 /** The rows of `query`, a SELECT without parameters whose columns have these types, to `sink` in their order. */
@@ -217,7 +220,7 @@ void rec_copy_schema_clear(struct rec_copy_schema *schema);
 struct rec_sqlpool;
 /** Opens none yet; at most `size` are open at once. Threads may share it. */
 int rec_sqlpool_new(struct rec_sqlpool **out, const char *url, const struct rec_sql_options *options, size_t size, struct rec_err *err);
-/** A connection, an idle one if there is; waits up to `wait` seconds for one (then REC_SQL_BUSY). One that broke is made anew. */
+/** A connection, an idle one if there is; waits up to `wait` seconds for one (then rec_sql_open_fault is REC_SQL_BUSY). One that broke is made anew. */
 int rec_sqlpool_take(struct rec_sql **db, struct rec_sqlpool *pool, double wait, struct rec_err *err);
 /** Gives it back: what is open is rolled back, one that is lost is closed. */
 void rec_sqlpool_give(struct rec_sqlpool *pool, struct rec_sql *db);

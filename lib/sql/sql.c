@@ -199,6 +199,8 @@ int rec_sql_refuse(struct rec_sql *db, enum rec_sql_fault fault, struct rec_err 
     va_end(args);
     if (db)
         db->fault = fault;
+    else
+        open_fault = fault;
     return rec_err_set(err, "%s", text);
 }
 

@@ -26,6 +26,7 @@ struct rec_sql_driver {
     const char *const *schemes;   /**< "postgresql:", "postgres:", NULL */
     int (*open)(struct rec_sql *db, const char *url, struct rec_err *err);
     void (*close)(struct rec_sql *db);
+    bool (*alive)(struct rec_sql *db); /**< whether an idle connection still is one, without asking the server; NULL: always */
     int (*exec)(struct rec_sql *db, int64_t *changed, const char *sql, const struct rec_sql_value *params, size_t n, struct rec_err *err);
     int (*script)(struct rec_sql *db, const char *sql, struct rec_err *err);
     int (*query)(struct rec_sql_rows *rows, struct rec_sql *db, const char *sql, const struct rec_sql_value *params, size_t n,
