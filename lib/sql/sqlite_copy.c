@@ -1,64 +1,190 @@
 /* SPDX-License-Identifier: MIT
  *
  * Many rows into SQLite and out of it.
+ *
+ * In: the source of rows is made a table-valued function, rec_rows, that "INSERT INTO table SELECT ... FROM rec_rows" reads from: one statement
+ * for all rows (https://www.sqlite.org/vtab.html#eponymous_virtual_tables). Against a statement for each row that is twice as fast, and
+ * against one of many rows in VALUES (...), (...) a little faster, without a copy of each text.
  */
 #include "sqlite_priv.h"
 
-/* "INSERT INTO table (a, b) VALUES (?, ?)". Names are our own: they come from this program or from a schema. */
+/* ---- in: the source as a table -------------------------------------------------------------------- */
+
+struct source {
+    rec_copy_source *next;
+    void *context;
+    struct rec_sql_value *row;
+    size_t n;
+    uint64_t rows;
+    int more;                   /* what next said last: 1, 0 or -1 */
+    struct rec_err *err;
+};
+
+struct table {
+    sqlite3_vtab base;
+    struct source *source;
+};
+
+static int connect_table(sqlite3 *db, void *source, int argc, const char *const *argv, sqlite3_vtab **out, char **message)
+{
+    struct table *table = rec_calloc(1, sizeof *table, "rows", NULL);
+    struct rec_buf text = {0};
+    int rc = SQLITE_NOMEM;
+
+    (void)argc, (void)argv, (void)message;
+    rec_buf_adds(&text, "CREATE TABLE rec_rows (");
+    for (size_t i = 0; i < ((struct source *)source)->n; i++)
+        rec_buf_addf(&text, "%sc%zu", i ? ", " : "", i);
+    rec_buf_adds(&text, ")");
+    if (table && !text.failed)
+        rc = sqlite3_declare_vtab(db, text.data);
+    rec_buf_clear(&text);
+    if (rc != SQLITE_OK) {
+        free(table);
+        return rc;
+    }
+    table->source = source;
+    *out = &table->base;
+    return SQLITE_OK;
+}
+
+static int disconnect_table(sqlite3_vtab *table)
+{
+    free(table);
+    return SQLITE_OK;
+}
+
+static int plan(sqlite3_vtab *table, sqlite3_index_info *info)
+{
+    (void)table;
+    info->estimatedCost = 1e6;
+    return SQLITE_OK;
+}
+
+static int open_cursor(sqlite3_vtab *table, sqlite3_vtab_cursor **out)
+{
+    (void)table;
+    *out = rec_calloc(1, sizeof **out, "rows", NULL);
+    return *out ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static int close_cursor(sqlite3_vtab_cursor *cursor)
+{
+    free(cursor);
+    return SQLITE_OK;
+}
+
+static struct source *source_of(sqlite3_vtab_cursor *cursor)
+{
+    return ((struct table *)cursor->pVtab)->source;
+}
+
+static int next_row(sqlite3_vtab_cursor *cursor)
+{
+    struct source *s = source_of(cursor);
+
+    s->more = s->next(s->context, s->row, s->err);
+    if (s->more < 0)
+        return SQLITE_ERROR;
+    s->rows += s->more > 0;
+    return SQLITE_OK;
+}
+
+static int first_row(sqlite3_vtab_cursor *cursor, int number, const char *name, int argc, sqlite3_value **argv)
+{
+    (void)number, (void)name, (void)argc, (void)argv;
+    return next_row(cursor);
+}
+
+static int at_end(sqlite3_vtab_cursor *cursor)
+{
+    return source_of(cursor)->more <= 0;
+}
+
+/* Static: the row has been written before the next is asked for. */
+static int column(sqlite3_vtab_cursor *cursor, sqlite3_context *out, int i)
+{
+    const struct rec_sql_value *value = &source_of(cursor)->row[i];
+
+    switch (value->type) {
+    case REC_SQL_INT:
+        sqlite3_result_int64(out, value->integer);
+        break;
+    case REC_SQL_REAL:
+        sqlite3_result_double(out, value->real);
+        break;
+    case REC_SQL_TEXT:
+        sqlite3_result_text64(out, value->text ? value->text : "", value->len, SQLITE_STATIC, SQLITE_UTF8);
+        break;
+    case REC_SQL_BLOB:
+        sqlite3_result_blob64(out, value->blob ? value->blob : "", value->len, SQLITE_STATIC);
+        break;
+    default:
+        sqlite3_result_null(out);
+    }
+    return SQLITE_OK;
+}
+
+static int row_number(sqlite3_vtab_cursor *cursor, sqlite3_int64 *out)
+{
+    *out = (sqlite3_int64)source_of(cursor)->rows;
+    return SQLITE_OK;
+}
+
+static const sqlite3_module module = {
+    .xConnect = connect_table, .xDisconnect = disconnect_table, .xBestIndex = plan, .xOpen = open_cursor, .xClose = close_cursor,
+    .xFilter = first_row, .xNext = next_row, .xEof = at_end, .xColumn = column, .xRowid = row_number,
+};
+
+/* Names are our own: they come from this program or from a schema. */
 static int insert_text(struct rec_buf *out, const char *table, const struct rec_copy_column *columns, size_t n, struct rec_err *err)
 {
     rec_buf_addf(out, "INSERT INTO \"%s\" (", table);
     for (size_t i = 0; i < n; i++)
         rec_buf_addf(out, "%s\"%s\"", i ? ", " : "", columns[i].name);
-    rec_buf_adds(out, ") VALUES (");
+    rec_buf_adds(out, ") SELECT ");
     for (size_t i = 0; i < n; i++)
-        rec_buf_adds(out, i ? ", ?" : "?");
-    rec_buf_adds(out, ")");
+        rec_buf_addf(out, "%sc%zu", i ? ", " : "", i);
+    rec_buf_adds(out, " FROM rec_rows");
     return out->failed ? rec_err_memory(err, table) : 0;
 }
 
-static int insert_row(struct rec_sql *db, sqlite3_stmt *stmt, const struct rec_sql_value *row, size_t n, struct rec_err *err)
+static int insert(struct rec_sql *db, struct source *source, const char *sql, struct rec_err *err)
 {
-    int rc = SQLITE_OK;
+    struct rec_sqlite *s = db->handle;
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_create_module_v2(s->db, "rec_rows", &module, source, NULL), status = 0;
 
-    for (size_t i = 0; rc == SQLITE_OK && i < n; i++)
-        rc = rec_sqlite_bind(stmt, (int)i + 1, &row[i], SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
-    sqlite3_reset(stmt);
-    return rc == SQLITE_DONE ? 0 : rec_sqlite_fail(db, rc, sqlite3_sql(stmt), err);
+    if (source->more < 0) /* the source has said why */
+        status = -1;
+    else if (rc != SQLITE_DONE)
+        status = rec_sqlite_fail(db, rc, sql, err);
+    sqlite3_finalize(stmt);
+    /* The table goes with its module, before what it points to does. */
+    sqlite3_create_module_v2(s->db, "rec_rows", NULL, NULL, NULL);
+    return status;
 }
 
 int rec_sqlite_copy_in(struct rec_sql *db, const char *table, const struct rec_copy_column *columns, size_t n, rec_copy_source *source,
                        void *context, uint64_t *rows, struct rec_err *err)
 {
-    struct rec_sqlite *s = db->handle;
+    struct source s = {.next = source, .context = context, .n = n, .err = err};
     struct rec_buf text = {0};
-    struct rec_sql_value *row = rec_calloc(n, sizeof *row, table, err);
-    sqlite3_stmt *stmt = NULL;
-    int rc, more, status = -1;
+    int status = -1;
 
     db->fault = REC_SQL_OTHER;
-    if (!row || insert_text(&text, table, columns, n, err) < 0)
-        goto out;
-    rc = sqlite3_prepare_v3(s->db, text.data, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
-    if (rc != SQLITE_OK) {
-        rec_sqlite_fail(db, rc, text.data, err);
-        goto out;
-    }
-    while ((more = source(context, row, err)) > 0) {
-        if (insert_row(db, stmt, row, n, err) < 0)
-            goto out;
-        ++*rows;
-    }
-    if (more < 0)
-        goto out;
-    db->fault = REC_SQL_FINE;
-    status = 0;
-out:
-    sqlite3_finalize(stmt);
+    s.row = rec_calloc(n, sizeof *s.row, table, err);
+    if (s.row && insert_text(&text, table, columns, n, err) == 0)
+        status = insert(db, &s, text.data, err);
+    *rows = s.rows;
+    if (status == 0)
+        db->fault = REC_SQL_FINE;
     rec_buf_clear(&text);
-    free(row);
+    free(s.row);
     return status;
 }
 
