@@ -532,6 +532,11 @@ bool rec_message_idle(const struct rec_message *m)
     return m->state == REQUEST_LINE && m->head.len == 0;
 }
 
+bool rec_message_in_body(const struct rec_message *m)
+{
+    return m->state > FIELDS && m->state < WHOLE;
+}
+
 /* ---- asking for fields ---- */
 
 static bool is_field(const struct rec_message *m, const struct rec_message_field *f, const char *name)

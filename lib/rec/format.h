@@ -211,6 +211,9 @@ int rec_gzip_peek(struct rec_gzip *in, const unsigned char **bytes, size_t *len,
 int rec_gzip_whole(struct rec_in *out, struct rec_gzip *in, struct rec_err *err);
 void rec_gzip_close(struct rec_gzip *in);
 
+/** Adds `len` bytes to `out` as one gzip member. 0, or -1 when out of memory. */
+int rec_gzip_pack(struct rec_buf *out, const void *bytes, size_t len) REC_RESULT_USED;
+
 /* ---- zstd: one frame, through callbacks ---------------------------------------------------------
  *
  * For streams that pass through other hands before they reach a file. Memory does not grow with the stream. The frame carries a

@@ -4,6 +4,9 @@
  *
  *     message     one request, read strictly: what two programs could take for different requests is refused
  *     target      the path and the parameters of a request
+ *     response    an answer: its fields, its validator and, where it pays, gzip
+ *     connection  requests and answers of one connection, whatever carries its bytes
+ *     inetd       a connection on two file descriptors, from its first byte to its end
  *
  *     struct rec_message m;
  *     rec_message_begin(&m, &rec_message_limits);
@@ -77,6 +80,8 @@ void rec_message_next(struct rec_message *m);
 enum rec_message_result rec_message_feed(struct rec_message *m, const char *bytes, size_t len, size_t *used);
 /** Whether nothing of a request has come yet: a connection that ends now ends cleanly. */
 bool rec_message_idle(const struct rec_message *m);
+/** Whether the head has come whole, and the body has not. */
+bool rec_message_in_body(const struct rec_message *m);
 /** The value of the only field of that name (small letters); NULL when there is none. Of several, the first: see rec_message_count. */
 const char *rec_message_field(const struct rec_message *m, const char *name, size_t *len);
 size_t rec_message_count(const struct rec_message *m, const char *name);
@@ -109,5 +114,101 @@ int rec_target_parse(struct rec_target *t, const char *target, size_t len, struc
 /** The value of a parameter, or NULL. */
 const char *rec_target_parameter(const struct rec_target *t, const char *name, size_t *len);
 void rec_target_clear(struct rec_target *t);
+
+/* ---- response: an answer --------------------------------------------------------------------------
+ *
+ *     response.status = 200;
+ *     response.type = "application/json";
+ *     rec_buf_adds(&response.body, "{}");
+ *     rec_response_field(&response, "Cache-Control", "no-store");
+ *     rec_response_write(&out, &response, &message, now, keep_alive);
+ *
+ * Written in full: Date, Content-Length, Content-Type, Connection. A body that is a success of GET or HEAD gets a strong ETag, and If-None-Match
+ * is answered by 304 without it; bodies of 1 KiB and more are compressed when the client takes gzip (Vary says so). HEAD: the fields alone.
+ */
+struct rec_response {
+    unsigned status;
+    const char *type;             /**< Content-Type; NULL: there is no body */
+    struct rec_buf fields, body;  /**< fields: whole lines, added by rec_response_field */
+    bool close;                   /**< the connection ends with it */
+    bool no_etag, no_gzip;        /**< for what differs every time, or holds secrets */
+};
+
+/** The phrase of a status: "Not Found"; "" when it has none. */
+const char *rec_response_phrase(unsigned status);
+/** Adds a field. Letters that could end the line become '?': what is echoed cannot add fields of its own. */
+void rec_response_field(struct rec_response *r, const char *name, const char *value);
+/** Adds the answer to `m` (NULL: to what was no request) to `out`. Sent with Connection: close when r->close or !keep_alive.
+ *  @return 0, or -1 when out of memory: nothing was added. */
+int rec_response_write(struct rec_buf *out, struct rec_response *r, const struct rec_message *m, int64_t now, bool keep_alive);
+/** Empty again, storage kept. */
+void rec_response_reset(struct rec_response *r);
+void rec_response_clear(struct rec_response *r);
+
+/* ---- connection: requests and answers -------------------------------------------------------------
+ *
+ * The state of one connection without its socket: bytes in by rec_connection_input, bytes out in `out`. Requests are answered in their order; one
+ * that follows on the same connection waits in `in` until the answer before it is written. A handler may answer at once, or return true
+ * from `handle` and have rec_connection_answer called when it has (on the thread that owns the connection).
+ */
+struct rec_exchange {
+    const struct rec_message *message;
+    struct rec_target target;     /**< parsed; of a request whose target is wrong the answer is 400 and no handler is asked */
+    struct rec_response response;
+    const char *peer;             /**< the address at the other end, "192.0.2.7"; "" when it is no socket of the internet */
+    bool tls;
+    char id[27];                  /**< of this request: 26 letters that nobody has had before; also sent as X-Request-Id */
+    int64_t received;             /**< microseconds since 1970 */
+    void *user;                   /**< the handler's own, until `finished` */
+};
+struct rec_connection_handler {
+    bool (*handle)(void *context, struct rec_exchange *x);    /**< true: answered later */
+    void (*finished)(void *context, struct rec_exchange *x, size_t bytes);  /**< the answer, of so many bytes, is on its way: for the log; or NULL */
+    /** An answer made by the connection itself (400, 413, 431 ...): fills the body for x->response.status; or NULL. */
+    void (*refused)(void *context, struct rec_exchange *x, const char *cause);
+    void *context;
+};
+
+struct rec_connection {
+    const struct rec_connection_handler *handler;
+    struct rec_message message;
+    struct rec_exchange exchange;
+    struct rec_buf in, out;       /**< in: bytes that came while an answer is being made */
+    size_t sent;                  /**< of `out`, kept by who sends it */
+    size_t requests;              /**< answered so far */
+    size_t most;                  /**< so many, then the connection is closed */
+    bool busy;                    /**< a handler will answer later */
+    bool closing;                 /**< nothing more is read; close when `out` is sent */
+};
+/** @param most  requests a connection may make; 0: 1000 */
+void rec_connection_begin(struct rec_connection *c, const struct rec_connection_handler *handler, const struct rec_message_limits *limits,
+                          const char *peer, bool tls, size_t most);
+/** Takes bytes that were read. Answers are added to c->out. */
+void rec_connection_input(struct rec_connection *c, const char *bytes, size_t len);
+/** The exchange that was to be answered later is. */
+void rec_connection_answer(struct rec_connection *c);
+/** The client took too long: a request that was begun is answered by 408, and the connection ends. */
+void rec_connection_timeout(struct rec_connection *c);
+/** No more requests: the answer under way is the last one. */
+void rec_connection_end(struct rec_connection *c);
+/** Whether no request is under way. */
+bool rec_connection_idle(const struct rec_connection *c);
+void rec_connection_clear(struct rec_connection *c);
+
+/* ---- inetd: a connection on two file descriptors --------------------------------------------------- */
+
+struct rec_inetd_timeouts {
+    double head, body, idle, write;   /**< seconds: for a whole head, a whole body, the next request, and any progress in sending */
+    double slowest;                   /**< bytes a second below which a body takes too long, after the first ten seconds */
+};
+/** 10, 60, 15, 30 seconds; 256 bytes a second. */
+extern const struct rec_inetd_timeouts rec_inetd_timeouts;
+
+/** The address of the other end of a socket in text; "" when it is none of the internet. @param out room for 64. */
+void rec_inetd_peer(char *out, int fd);
+/** Serves until the connection ends. @param stop  looked at between requests: non-zero ends after the present one.
+ *  @return 0, or -1 when it broke. */
+int rec_inetd_serve(int in, int out, const struct rec_connection_handler *handler, const struct rec_message_limits *limits,
+                    const struct rec_inetd_timeouts *timeouts, const volatile int *stop, struct rec_err *err);
 
 #endif

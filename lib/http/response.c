@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Answers: RFC 9110 for what the fields mean, RFC 9112 for how they are written.
+ */
+#include <rec/format.h>
+#include <rec/http.h>
+
+#include <string.h>
+
+enum { WORTH_COMPRESSING = 1024 };
+
+const char *rec_response_phrase(unsigned status)
+{
+    static const struct {
+        unsigned status;
+        const char *phrase;
+    } phrases[] = {
+        {100, "Continue"}, {200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"}, {304, "Not Modified"},
+        {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
+        {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"}, {410, "Gone"}, {412, "Precondition Failed"},
+        {413, "Content Too Large"}, {414, "URI Too Long"}, {415, "Unsupported Media Type"}, {417, "Expectation Failed"},
+        {422, "Unprocessable Content"}, {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"}, {501, "Not Implemented"}, {503, "Service Unavailable"}, {505, "HTTP Version Not Supported"},
+    };
+
+    for (size_t i = 0; i < REC_LENGTH(phrases); i++)
+        if (phrases[i].status == status)
+            return phrases[i].phrase;
+    return "";
+}
+
+static void add_line(struct rec_buf *out, const char *name, const char *value)
+{
+    rec_buf_adds(out, name);
+    rec_buf_adds(out, ": ");
+    for (; *value; value++)
+        rec_buf_addc(out, (unsigned char)*value < 32 || *value == 127 ? '?' : *value);
+    rec_buf_adds(out, "\r\n");
+}
+
+void rec_response_field(struct rec_response *r, const char *name, const char *value)
+{
+    add_line(&r->fields, name, value);
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT": RFC 9110, section 5.6.7. */
+static void add_date(struct rec_buf *out, int64_t now)
+{
+    static const char days[] = "ThuFriSatSunMonTueWed", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    int64_t year, day = now / 86400, second = now % 86400;
+    unsigned month, of_month;
+
+    rec_date_to_civil(now, &year, &month, &of_month);
+    rec_buf_addf(out, "Date: %.3s, %02u %.3s %04lld %02d:%02d:%02d GMT\r\n", days + day % 7 * 3, of_month, months + (month - 1) * 3,
+                 (long long)year, (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60));
+}
+
+/* If-None-Match: "*", or a list that holds the tag, weak or strong (RFC 9110, section 13.1.2). */
+static bool is_known(const struct rec_message *m, const char *etag)
+{
+    size_t len;
+    const char *text = rec_message_field(m, "if-none-match", &len);
+
+    return text && ((len == 1 && *text == '*') || memmem(text, len, etag, strlen(etag)));
+}
+
+static bool has_validator(const struct rec_response *r, const struct rec_message *m)
+{
+    return m && r->status == 200 && !r->no_etag && r->type && (m->method == REC_GET || m->method == REC_HEAD);
+}
+
+/* The body as it goes out: compressed into `packed` when that is wanted and helps. */
+static const struct rec_buf *pack(struct rec_buf *packed, const struct rec_response *r, const struct rec_message *m)
+{
+    if (!m || r->no_gzip || r->body.len < WORTH_COMPRESSING || !rec_message_lists(m, "accept-encoding", "gzip"))
+        return &r->body;
+    if (rec_gzip_pack(packed, r->body.data, r->body.len) < 0 || packed->len >= r->body.len)
+        return &r->body;
+    return packed;
+}
+
+static void write_head(struct rec_buf *out, const struct rec_response *r, size_t length, bool packed, const char *etag, int64_t now, bool close,
+                       unsigned minor)
+{
+    rec_buf_addf(out, "HTTP/1.1 %u %s\r\n", r->status, rec_response_phrase(r->status));
+    add_date(out, now);
+    if (r->type && r->status != 304 && r->status != 204)
+        add_line(out, "Content-Type", r->type);
+    if (r->status != 204 && r->status != 304)
+        rec_buf_addf(out, "Content-Length: %zu\r\n", length);
+    if (packed && r->status != 304)
+        rec_buf_adds(out, "Content-Encoding: gzip\r\n");
+    if (!r->no_gzip && r->type)
+        rec_buf_adds(out, "Vary: Accept-Encoding\r\n");
+    if (etag[0])
+        add_line(out, "ETag", etag);
+    rec_buf_add(out, r->fields.data, r->fields.len);
+    if (close || minor == 0)
+        add_line(out, "Connection", close ? "close" : "keep-alive");
+    rec_buf_adds(out, "\r\n");
+}
+
+int rec_response_write(struct rec_buf *out, struct rec_response *r, const struct rec_message *m, int64_t now, bool keep_alive)
+{
+    struct rec_buf packed = {0};
+    const struct rec_buf *body = pack(&packed, r, m);
+    size_t before = out->len;
+    char etag[40] = "";
+
+    if (has_validator(r, m)) {
+        /* A compressed body is another representation, with a tag of its own. */
+        snprintf(etag, sizeof etag, "\"%016llx%s\"", (unsigned long long)rec_hashmap_hash(r->body.data, r->body.len), body == &packed ? "-gz" : "");
+        if (is_known(m, etag))
+            r->status = 304;
+    }
+    write_head(out, r, body->len, body == &packed, etag, now, r->close || !keep_alive, m ? m->minor : 1);
+    if (r->status != 304 && r->status != 204 && !(m && m->method == REC_HEAD))
+        rec_buf_add(out, body->data, body->len);
+    rec_buf_clear(&packed);
+    if (!out->failed && !r->fields.failed && !r->body.failed)
+        return 0;
+    out->len = before;
+    out->failed = false;
+    return -1;
+}
+
+void rec_response_reset(struct rec_response *r)
+{
+    struct rec_buf fields = r->fields, body = r->body;
+
+    *r = (struct rec_response){.fields = fields, .body = body};
+    rec_buf_reset(&r->fields);
+    rec_buf_reset(&r->body);
+}
+
+void rec_response_clear(struct rec_response *r)
+{
+    rec_buf_clear(&r->fields);
+    rec_buf_clear(&r->body);
+    *r = (struct rec_response){0};
+}
