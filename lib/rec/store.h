@@ -290,9 +290,10 @@ int rec_deployments_list(struct rec_store *store, size_t limit, int (*each)(void
 /* ---- audit ---------------------------------------------------------------------------------------- */
 
 /** Who (an account's id, "rec-db:LOGIN", ""), did what ("account.role"), to what (an id), with what (no secrets, no names of people). Rows
- *  are never changed or deleted (the database refuses it). */
+ *  are never changed or deleted (the database refuses it). NULL is "". */
 int rec_audit_add(struct rec_store *store, int64_t now, const char *actor, const char *action, const char *object, const char *detail,
                   const char *request, struct rec_err *err);
+/** The oldest first, from `since`, at most `limit`. */
 int rec_audit_list(struct rec_store *store, int64_t since, size_t limit,
                    int (*each)(void *context, int64_t time, const char *actor, const char *action, const char *object, const char *detail,
                                const char *request), void *context, struct rec_err *err);
@@ -306,7 +307,7 @@ struct rec_stat {
     bool is_time;                    /**< seconds since 1970; 0: never */
 };
 #define REC_STATS_MAX 48
-/** From one snapshot. Returns how many, or -1. */
+/** From one snapshot, and exact: ratings and events are counted, which takes 0.2 to 0.9 s for 20 million. Returns how many, or -1. */
 int rec_stats(struct rec_stat out[REC_STATS_MAX], struct rec_store *store, struct rec_err *err);
 
 /* ---- forget: erasing a person --------------------------------------------------------------------- */

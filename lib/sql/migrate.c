@@ -290,12 +290,8 @@ static int step(struct rec_sql *db, const struct job *job, bool up, struct rec_e
         job->tell(job->context, file, up, true);
     status = 1;
 out:
-    /* Undoing must not make one forget why. */
-    if (status <= 0) {
-        enum rec_sql_fault fault = db->fault;
+    if (status <= 0)
         rec_sql_rollback(db);
-        db->fault = fault;
-    }
     return status;
 }
 

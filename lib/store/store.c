@@ -81,7 +81,6 @@ static void pause_before(unsigned attempt)
         ;
 }
 
-/* One attempt: rec_sql_rollback must not make one forget what went wrong. */
 static int attempt(struct rec_store *store, int (*work)(struct rec_store *store, void *context, struct rec_err *err), void *context,
                    bool *begun, struct rec_err *err)
 {
@@ -92,11 +91,8 @@ static int attempt(struct rec_store *store, int (*work)(struct rec_store *store,
     int status = work(store, context, err);
     if (status >= 0 && rec_sql_commit(store->db, err) < 0)
         status = -1;
-    if (status < 0) {
-        enum rec_sql_fault fault = rec_sql_fault(store->db);
+    if (status < 0)
         rec_sql_rollback(store->db);
-        rec_sql_refuse(store->db, fault, NULL, "%s", "");
-    }
     return status;
 }
 

@@ -29,17 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* 0 leaves PostgreSQL out. */
-#ifndef BOTH_POSTGRES
-#define BOTH_POSTGRES 0
-#endif
-static const struct rec_sql_driver *const both_drivers[] = {
-    &rec_sqlite_driver,
-#if BOTH_POSTGRES
-    &rec_postgres_driver,
-#endif
-    NULL
-};
+static const struct rec_sql_driver *const both_drivers[] = {&rec_sqlite_driver, &rec_postgres_driver, NULL};
 static const struct rec_sql_options both_options = {.drivers = both_drivers, .create = true, .busy_timeout = 20};
 /* As cheap as libsodium makes it: tests of accounts hash many passwords. */
 static const struct rec_password_cost both_cost = {1, 8192};
@@ -93,8 +83,6 @@ static inline int both_start(void)
     const char *given = getenv("REC_TEST_POSTGRES");
     if (mkdtemp(both_dir) == NULL)
         return -1;
-    if (!BOTH_POSTGRES)
-        return 0;
     if (given == NULL || given[0] == 0)
         return both_program(argv, both_server, sizeof both_server);
     snprintf(both_server, sizeof both_server, "%s", given);
@@ -105,7 +93,7 @@ static inline void both_stop(void)
 {
     char out[64], *argv[] = {(char[]){"tests/postgres"}, (char[]){"stop"}, both_dir, NULL};
     const char *given = getenv("REC_TEST_POSTGRES");
-    if (BOTH_POSTGRES && (given == NULL || given[0] == 0))
+    if (given == NULL || given[0] == 0)
         both_program(argv, out, sizeof out);
     both_remove(both_dir);
 }
@@ -193,7 +181,7 @@ static inline int both_run_with(const struct CMUnitTest *tests, size_t n, CMFixt
     struct CMUnitTest suite[2 * 64];
     char name[2 * 64][96];
     size_t m = 0;
-    for (size_t d = 0; d < 1 + BOTH_POSTGRES; d++)
+    for (size_t d = 0; d < 2; d++)
         for (size_t i = 0; i < n && i < 64; i++, m++) {
             suite[m] = tests[i];
             snprintf(name[m], sizeof name[m], "%s, %s", tests[i].name, dialects[d]);
