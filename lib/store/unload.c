@@ -76,13 +76,14 @@ int rec_unload_mark(int64_t *mark, struct rec_store *store, struct rec_err *err)
     static const char oldest[] =
         "SELECT CAST(floor(extract(epoch FROM min(xact_start))) AS bigint) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
-    int64_t now = (int64_t)time(NULL), begun = now;
+    int64_t now = (int64_t)time(NULL), begun;
+    int found = 0;
 
     if (!mark)
         return 0;
-    if (strcmp(rec_sql_dialect(store->db), "postgresql") == 0 && rec_sql_get_int(&begun, store->db, oldest, REC_SQL_NONE, err) < 0)
+    if (strcmp(rec_sql_dialect(store->db), "postgresql") == 0 && (found = rec_sql_get_int(&begun, store->db, oldest, REC_SQL_NONE, err)) < 0)
         return -1;
-    *mark = (begun < now ? begun : now) - MARGIN;
+    *mark = (found && begun < now ? begun : now) - MARGIN;
     return 0;
 }
 
