@@ -81,22 +81,60 @@ static int dump_table(struct dump *d, struct rec_sql *db, struct rec_err *err)
     return status;
 }
 
+/* What the migrations made, in their order: lines "+table NAME", "-table NAME". A database may hold tables of others too. */
+static int read_effects(struct rec_buf *out, struct rec_sql *db, struct rec_err *err)
+{
+    struct rec_sql_rows rows;
+    int status;
+
+    if (rec_sql_query(&rows, db, "SELECT effects FROM schema_migrations ORDER BY version", REC_SQL_NONE, err) < 0)
+        return -1;
+    while ((status = rec_sql_next(&rows, err)) > 0) {
+        rec_buf_addc(out, '\n');
+        rec_buf_add(out, rows.value[0].text, rows.value[0].len);
+    }
+    rec_sql_done(&rows);
+    rec_buf_addc(out, '\n');
+    return status == 0 && out->failed ? rec_err_memory(err, "schema_migrations") : status;
+}
+
+static const char *last_line(const char *text, char sign, const char *table)
+{
+    const char *last = NULL;
+    char line[96];
+
+    snprintf(line, sizeof line, "\n%ctable %s\n", sign, table);
+    while ((text = strstr(text, line)) != NULL)
+        last = text++;
+    return last;
+}
+
+static bool is_ours(const char *effects, const char *table)
+{
+    const char *made = last_line(effects, '+', table), *dropped = last_line(effects, '-', table);
+    return made && (!dropped || dropped < made);
+}
+
 static int dump_tables(struct rec_archive_writer *archive, struct rec_sql *db, const struct rec_backup_options *options,
                        struct rec_backup_report *report, struct rec_err *err)
 {
     struct dump d = {.archive = archive, .options = options};
     struct rec_copy_schema schema;
+    struct rec_buf effects = {0};
     int status;
 
     if (rec_copy_schema(&schema, db, err) < 0)
         return -1;
-    status = 0;
+    status = read_effects(&effects, db, err);
     for (size_t i = 0; status == 0 && i < schema.n; i++) {
         d.table = &schema.tables[i];
+        if (!is_ours(effects.data, d.table->name))
+            continue;
         status = dump_table(&d, db, err);
         report->tables++;
         report->rows += d.rows;
     }
+    rec_buf_clear(&effects);
     rec_buf_clear(&d.text);
     rec_copy_schema_clear(&schema);
     return status;

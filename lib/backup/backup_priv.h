@@ -21,4 +21,65 @@ void rec_backup_report(struct rec_backup_report *report, const struct rec_archiv
  *  than its depth, at the beginning only (further on a component might be a link itself). */
 bool rec_collect_link_stays(const char *target, size_t depth);
 
+/* ---- restoring ------------------------------------------------------------------------------------ */
+
+/** What the live store knows that must outlive it: who was forgotten, and which archives were made. */
+struct rec_restore_keep {
+    struct rec_hashmap ledger;      /**< keyed hashes, REC_HASH_BYTES each */
+    int64_t *key_version, *time;    /**< [ledger.n] */
+    uint32_t version[REC_KEYRING_MAX];
+    size_t n_versions;
+    struct rec_buf archives;        /**< name NUL created expires, as int64_t */
+};
+/** From a database that has a schema. */
+int rec_restore_keep_read(struct rec_restore_keep *k, struct rec_sql *db, struct rec_err *err);
+/** Into one whose rows have been restored, beside what they know. */
+int rec_restore_keep_write(const struct rec_restore_keep *k, struct rec_sql *db, struct rec_err *err);
+/** Whether a user of that id was forgotten: 1, 0, -1. */
+int rec_restore_keep_was(const struct rec_restore_keep *k, const struct rec_store *store, const char *user, size_t len, struct rec_err *err);
+void rec_restore_keep_clear(struct rec_restore_keep *k);
+
+/** The tables of an archive, into a schema without rows. Zero but for the first six to begin. */
+struct rec_restore_rows {
+    struct rec_sql *db;
+    const struct rec_keyring *keys;
+    struct rec_archive_reader *archive;
+    const struct rec_manifest *manifest;      /**< as a first reading found it */
+    const struct rec_restore_keep *keep;
+    const struct rec_restore_options *options;
+    uint64_t left_out;              /**< people who were forgotten since */
+    struct rec_tar_member member;   /**< where the archive stands, */
+    int more;                       /**< if it is not at its end (0) */
+    struct rec_copy_schema schema;  /**< private, as below */
+    const struct rec_copy_table *table;
+    struct rec_table_reader reader;
+    struct rec_buf text;
+    unsigned part;
+    size_t place;
+    uint64_t rows, part_rows;
+    ptrdiff_t id, name, user_id, account_id;
+    struct rec_hashmap users, accounts;
+    bool open;
+};
+/** Reads members up to the first that is no table. @param others  the tables that were there before the schema was. */
+int rec_restore_rows(struct rec_restore_rows *l, const struct rec_copy_schema *others, struct rec_err *err);
+void rec_restore_rows_clear(struct rec_restore_rows *l);
+
+/** Files of an archive, first under temporary names. Zero to begin. */
+struct rec_restore_staged;
+struct rec_restore_files {
+    const char *directory;
+    int root;
+    size_t n, cap;
+    struct rec_restore_staged *item;
+    unsigned char *block;
+};
+int rec_restore_files_open(struct rec_restore_files *f, const char *directory, struct rec_err *err);
+int rec_restore_files_add(struct rec_restore_files *f, struct rec_archive_reader *archive, const struct rec_tar_member *member,
+                          struct rec_err *err);
+/** All of them into their places. */
+int rec_restore_files_place(struct rec_restore_files *f, struct rec_err *err);
+/** Removes what is not in its place yet, and frees. */
+void rec_restore_files_close(struct rec_restore_files *f);
+
 #endif

@@ -8,7 +8,7 @@
  *     archive       a tar, compressed (zstd), encrypted (crypto.h, stream): members with digests, a manifest as the last; archive_read
  *     collect       files and directories into an archive
  *     backup        what goes into one; backup_list: which were made
- *     restore       and back: everything is checked before anything is touched; restore_rows, restore_files: its two halves
+ *     restore       and back: everything is checked before anything is touched; restore_rows, restore_files, restore_keep: its parts
  *     retention     which of the archives in a directory are kept
  *
  *     struct rec_out out;
@@ -221,6 +221,7 @@ struct rec_backup_report {
     uint32_t schema, key;
     int64_t created;
     uint64_t tables, rows, files, bytes, sealed;  /**< bytes: plain; sealed: of the archive */
+    uint64_t forgotten;             /**< of a restore: people who were left out, as they were forgotten since */
 };
 
 struct rec_backup_options {
@@ -260,8 +261,17 @@ struct rec_restore_options {
     void (*progress)(void *context, const char *what, uint64_t done, uint64_t total);
     void *context;
 };
-/** rec_backup_verify first; then, in one transaction, the schema the archive had, its rows, the migrations since. People who were forgotten
- *  in the store since stay forgotten. @param db  may be without any schema. */
+/** rec_backup_verify first; then, in one transaction, the schema the archive had and its rows; then files are renamed into place and later
+ *  migrations applied. The archive is read twice, so it must be a regular file, and is checked as strictly the second time.
+ *
+ *  Refused before anything is touched: an archive that is damaged, of another key, of a newer program or schema; of another store than the one
+ *  that is there (unless `foreign`); a store that is there (unless `overwrite`). The store becomes the archive's: its id too. From
+ *  the store that was there stay the list of archives, and who was forgotten: these people's rows are left out (`report->forgotten`).
+ *
+ *  A crash or failure before the transaction commits leaves the old database and the old files (and `.NAME.rec-tmp`, which the next restore takes
+ *  over). After it, the database is the new one and remembers in `meta` that this archive is being restored, until files and migrations are
+ *  done: the same call then finishes, also without `overwrite`.
+ *  Files are put at DIRECTORY/PATH of the archive's files/PATH: never through a symbolic link, never outside. @param db  may be without any schema. */
 int rec_restore(struct rec_sql *db, const char *path, const struct rec_keyring *keys, const struct rec_restore_options *options,
                 struct rec_backup_report *report, struct rec_err *err);
 
