@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * rec-db key: the API keys of programs; and rekey: the keys of the store itself.
+ */
+#include "rec-db.h"
+
+static const char *purpose, *scopes, *expires, *account, *format = "table";
+static bool prune, rekey_yes;
+
+struct rec_opt db_key_create_opts[] = {
+    {0, "for", "WHAT", REC_OPT_TEXT, &purpose, .flags = REC_OPT_NO_CONFIG, .help = "what it is for: a name by which people know it"},
+    {0, "scopes", "WORDS", REC_OPT_TEXT, &scopes, .help = "what it may do: words with a blank between them"},
+    {0, "expires", "WHEN", REC_OPT_TEXT, &expires, .help = "a date, or 12h, 90d, 4w from now; else never"},
+    {0},
+};
+struct rec_opt db_key_list_opts[] = {
+    {0, "account", "NAME", REC_OPT_TEXT, &account, .flags = REC_OPT_NO_CONFIG, .help = "those of that account alone"},
+    DB_FORMAT(&format),
+    {0},
+};
+struct rec_opt db_rekey_opts[] = {
+    {0, "prune", NULL, REC_OPT_FLAG, &prune, .flags = REC_OPT_NO_CONFIG,
+     .help = "then drop the older keys: backups made with them cannot be read any more"},
+    DB_YES(&rekey_yes, "do not ask, with --prune"),
+    {0},
+};
+
+/* ---- key create ---- */
+
+/* "90d" from now, or a date. */
+static int parse_expiry(int64_t *out, int64_t now, struct rec_err *err)
+{
+    static const char units[] = "hdw";
+    static const int64_t seconds[] = {3600, 86400, 7 * 86400};
+    size_t len = expires ? strlen(expires) : 0;
+    const char *unit = len > 1 ? strchr(units, expires[len - 1]) : NULL;
+    int64_t n;
+
+    *out = 0;
+    if (!expires)
+        return 0;
+    if (unit && rec_num_int64(&n, expires, len - 1) == 0) {
+        if (n < 1 || n > 1000000)
+            return rec_err_set(err, "--expires: %.40s is out of range", expires);
+        *out = now + n * seconds[unit - units];
+        return 0;
+    }
+    if (rec_date_parse(out, expires, "--expires", err) < 0)
+        return -1;
+    return *out > now ? 0 : rec_err_set(err, "--expires: %.40s is past", expires);
+}
+
+static int find(struct rec_account *out, struct rec_store *store, const char *name, struct rec_err *err)
+{
+    int found = rec_accounts_by_name(out, store, name, err);
+
+    return found != 0 ? found : rec_err_set(err, "%s: there is no such account; rec-db user list shows them", name);
+}
+
+static int create(struct tool *tool, struct rec_store *store, struct rec_err *err)
+{
+    struct rec_account owner;
+    struct rec_api_key key;
+    struct rec_buf out = {0};
+    char text[REC_API_KEYS_TEXT];
+    int64_t now = db_now(), until;
+
+    if (parse_expiry(&until, now, err) < 0 || db_open(store, DB_NO_KEYS, err) < 0 || find(&owner, store, tool_operand(tool, 0), err) < 0 ||
+        rec_api_keys_add(text, &key, store, owner.id, purpose, scopes, now, until, err) < 0)
+        return -1;
+    rec_buf_addf(&out, "%s\n", text);
+    rec_secret_wipe(text, sizeof text);
+    if (db_audit(store, "key.create", key.id, scopes, err) < 0) {
+        rec_secret_clear(&out);
+        return -1;
+    }
+    tool_note(tool, "%s: key %s of %s; it is shown once", purpose, key.id, owner.name);
+    return db_print(&out, err);
+}
+
+int db_key_create(struct tool *tool, struct rec_err *err)
+{
+    struct rec_store store = {0};
+    int status;
+
+    if (!purpose || !*purpose)
+        return tool_usage(tool, "--for: say what the key is for");
+    if (!scopes)
+        return tool_usage(tool, "--scopes: say what the key may do");
+    status = create(tool, &store, err);
+    rec_store_close(&store);
+    return status;
+}
+
+/* ---- key list ---- */
+
+struct list {
+    struct rec_store store;
+    struct db_table table;
+    struct rec_buf names;        /* ids and names of accounts, each ended by NUL */
+};
+
+static int on_account(void *context, const struct rec_account *a)
+{
+    struct list *list = context;
+
+    rec_buf_add(&list->names, a->id, strlen(a->id) + 1);
+    rec_buf_add(&list->names, a->name, strlen(a->name) + 1);
+    return 0;
+}
+
+static const char *name_of(const struct list *list, const char *id)
+{
+    for (const char *p = list->names.data, *end = p + list->names.len; p < end; p += strlen(p) + 1) {
+        const char *name = p + strlen(p) + 1;
+        if (!strcmp(p, id))
+            return name;
+        p = name;
+    }
+    return id;
+}
+
+static int on_key(void *context, const struct rec_api_key *key)
+{
+    struct list *list = context;
+    struct db_table *t = &list->table;
+
+    db_table_text(t, key->id);
+    db_table_text(t, name_of(list, key->account));
+    db_table_text(t, key->name);
+    db_table_text(t, key->scopes);
+    db_table_number(t, key->created);
+    db_table_number(t, key->expires);
+    db_table_number(t, key->last_used);
+    db_table_number(t, key->revoked);
+    return 0;
+}
+
+/* All accounts are read before the first key: their names are wanted while rows of keys come. */
+static int list_keys(struct list *list, struct rec_err *err)
+{
+    struct rec_account owner;
+
+    if (db_open(&list->store, DB_NO_KEYS, err) < 0 || (account && find(&owner, &list->store, account, err) < 0) ||
+        rec_accounts_list(&list->store, "", SIZE_MAX / 2, on_account, list, err) < 0)
+        return -1;
+    return rec_api_keys_list(&list->store, account ? owner.id : NULL, on_key, list, err);
+}
+
+int db_key_list(struct tool *tool, struct rec_err *err)
+{
+    static const struct db_column columns[] = {{"id", DB_TEXT}, {"account", DB_TEXT}, {"for", DB_TEXT}, {"scopes", DB_TEXT},
+                                               {"created", DB_TIME}, {"expires", DB_TIME}, {"last_used", DB_TIME}, {"revoked", DB_TIME}};
+    struct list list = {.table = {.column = columns, .n = REC_LENGTH(columns), .format = format}};
+    int rc;
+
+    (void)tool;
+    rc = list_keys(&list, err);
+    rec_store_close(&list.store);
+    rec_buf_clear(&list.names);
+    if (rc >= 0)
+        return db_table_print(&list.table, err);
+    rec_buf_clear(&list.table.text);
+    return -1;
+}
+
+/* ---- key revoke ---- */
+
+int db_key_revoke(struct tool *tool, struct rec_err *err)
+{
+    const char *id = tool_operand(tool, 0);
+    struct rec_store store = {0};
+    int found, status = -1;
+
+    if (db_open(&store, DB_NO_KEYS, err) < 0 || (found = rec_api_keys_revoke(&store, id, db_now(), err)) < 0)
+        goto out;
+    if (!found) {
+        rec_err_set(err, "%s: there is no such key; rec-db key list shows them", id);
+        goto out;
+    }
+    if (db_audit(&store, "key.revoke", id, "", err) < 0)
+        goto out;
+    tool_step(tool, "%s: revoked", id);
+    status = TOOL_DONE;
+out:
+    rec_store_close(&store);
+    return status;
+}
+
+/* ---- rekey ---- */
+
+/* Hashes of people who were forgotten cannot be made anew: without their key, a file that still has them would bring them back. */
+static int check_prune(struct rec_store *store, struct rec_err *err)
+{
+    int64_t n = 0;
+
+    if (rec_sql_get_int(&n, store->db, "SELECT count(*) FROM forgotten WHERE key_version <= $1", REC_SQL(rec_sql_int(store->ring.newest)),
+                        err) < 0)
+        return -1;
+    return n == 0 ? 0 : rec_err_set(err, "%s: older keys are needed to know %lld people who were forgotten; without --prune it works",
+                                    db_keys(), (long long)n);
+}
+
+static int rekey(struct tool *tool, struct rec_store *store, struct rec_err *err)
+{
+    uint64_t done = 0;
+    char detail[64];
+    size_t before;
+
+    if (db_open(store, DB_KEYS, err) < 0 || (prune && check_prune(store, err) < 0) ||
+        rec_keyring_add(&store->ring, db_keys(), db_now(), err) < 0 || rec_accounts_rekey(store, &done, err) < 0)
+        return -1;
+    snprintf(detail, sizeof detail, "key %u%s", store->ring.newest, prune ? ", older ones dropped" : "");
+    before = store->ring.n - 1;
+    if (db_audit(store, "store.rekey", "keyring", detail, err) < 0 ||
+        (prune && rec_keyring_prune(&store->ring, db_keys(), err) < 0))
+        return -1;
+    tool_step(tool, "%s: key %u is the newest; %llu e-mail addresses encrypted with it", db_keys(), store->ring.newest,
+              (unsigned long long)done);
+    if (prune)
+        tool_step(tool, "%s: %zu older key%s dropped", db_keys(), before, before == 1 ? "" : "s");
+    else
+        tool_note(tool, "keep a copy of %s elsewhere: backups from now on need the new key, older ones the older keys", db_keys());
+    return TOOL_DONE;
+}
+
+int db_rekey(struct tool *tool, struct rec_err *err)
+{
+    struct rec_store store = {0};
+    int status = prune ? db_confirm(tool, rekey_yes, "this makes unreadable every backup made before it; the keys dropped are those of", db_keys())
+                       : TOOL_DONE;
+
+    if (status != TOOL_DONE)
+        return status;
+    status = rekey(tool, &store, err);
+    rec_store_close(&store);
+    return status;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tables for people, as CSV, and as JSON.
+ */
+#include "rec-db.h"
+
+void db_table_text(struct db_table *t, const char *text)
+{
+    rec_buf_add(&t->text, text, strlen(text) + 1);
+}
+
+void db_table_number(struct db_table *t, int64_t value)
+{
+    char number[REC_NUM_MAX];
+
+    number[rec_num_print_int64(number, value)] = 0;
+    db_table_text(t, number);
+}
+
+/* What a person or CSV sees of a cell. */
+static const char *shown(char time[REC_NUM_MAX], enum db_kind kind, const char *cell)
+{
+    int64_t value;
+
+    if (kind == DB_BOOL)
+        return strcmp(cell, "0") ? "yes" : "no";
+    if (kind != DB_TIME || rec_num_int64(&value, cell, strlen(cell)) < 0)
+        return cell;
+    return value ? db_time(time, value) : "";
+}
+
+/* Characters, not bytes: of UTF-8, those that do not go on. */
+static size_t width(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+static void print_cell(struct rec_buf *out, const char *text, size_t pad)
+{
+    for (const char *p = text; *p; p++)
+        rec_buf_addc(out, (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+    for (size_t n = width(text); n < pad; n++)
+        rec_buf_addc(out, ' ');
+}
+
+enum { COLUMNS_MAX = 16 };
+
+static void print_table(struct rec_buf *out, const struct db_table *t)
+{
+    size_t wide[COLUMNS_MAX], i = 0;
+    char time[REC_NUM_MAX];
+
+    for (size_t j = 0; j < t->n; j++)
+        wide[j] = strlen(t->column[j].name);
+    for (const char *p = t->text.data, *end = p + t->text.len; p < end; p += strlen(p) + 1, i++) {
+        size_t n = width(shown(time, t->column[i % t->n].kind, p));
+        wide[i % t->n] = n > wide[i % t->n] ? n : wide[i % t->n];
+    }
+    for (size_t j = 0; j < t->n; j++)
+        print_cell(out, t->column[j].name, j + 1 < t->n ? wide[j] + 2 : 0);
+    i = 0;
+    for (const char *p = t->text.data, *end = p + t->text.len; p < end; p += strlen(p) + 1, i++) {
+        size_t j = i % t->n;
+        if (j == 0)
+            rec_buf_addc(out, '\n');
+        print_cell(out, shown(time, t->column[j].kind, p), j + 1 < t->n ? wide[j] + 2 : 0);
+    }
+    rec_buf_addc(out, '\n');
+}
+
+static void print_csv(struct rec_buf *out, const struct db_table *t)
+{
+    struct rec_buf line = {0};
+    char time[REC_NUM_MAX];
+    size_t i = 0;
+
+    for (size_t j = 0; j < t->n; j++)
+        rec_buf_addf(out, "%s%s", j ? "," : "", t->column[j].name);
+    rec_buf_addc(out, '\n');
+    for (const char *p = t->text.data, *end = p + t->text.len; p < end; p += strlen(p) + 1, i++) {
+        const char *text = shown(time, t->column[i % t->n].kind, p);
+        if (i % t->n)
+            rec_buf_addc(out, ',');
+        rec_buf_reset(&line);
+        rec_csv_add(&line, ',', text, strlen(text));
+        rec_buf_add(out, line.data, line.len);
+        if (i % t->n == t->n - 1)
+            rec_buf_addc(out, '\n');
+    }
+    out->failed |= line.failed;
+    rec_buf_clear(&line);
+}
+
+static void json_cell(struct rec_json *json, const struct db_column *column, const char *cell)
+{
+    int64_t value = 0;
+
+    if (column->kind == DB_TEXT) {
+        rec_json_text(json, column->name, cell, strlen(cell));
+        return;
+    }
+    (void)!rec_num_int64(&value, cell, strlen(cell));
+    if (column->kind == DB_BOOL)
+        rec_json_bool(json, column->name, value != 0);
+    else if (column->kind == DB_TIME && value == 0)
+        rec_json_null(json, column->name);
+    else
+        rec_json_int(json, column->name, value);
+}
+
+static void print_json(struct rec_buf *out, const struct db_table *t)
+{
+    struct rec_json json = {.out = out};
+    size_t i = 0;
+
+    rec_json_array(&json, NULL);
+    for (const char *p = t->text.data, *end = p + t->text.len; p < end; p += strlen(p) + 1, i++) {
+        if (i % t->n == 0)
+            rec_json_object(&json, NULL);
+        json_cell(&json, &t->column[i % t->n], p);
+        if (i % t->n == t->n - 1)
+            rec_json_end(&json);
+    }
+    rec_json_end(&json);
+}
+
+int db_table_print(struct db_table *t, struct rec_err *err)
+{
+    struct rec_buf out = {.failed = t->text.failed};
+
+    if (!strcmp(t->format, "json"))
+        print_json(&out, t);
+    else
+        (!strcmp(t->format, "csv") ? print_csv : print_table)(&out, t);
+    rec_buf_clear(&t->text);
+    return db_print(&out, err);
+}
