@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Counters in a mapped file: an open-addressed table whose entries are claimed by compare-and-swap and never given up.
+ */
+#include <rec/observe.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { NAME_LONGEST = 176, PROBES = 64 };
+enum { FREE, CLAIMED, NAMED };
+
+static const char make[16] = "rec.stats/1\n";
+
+struct rec_stats_cell {
+    _Atomic int64_t value;
+    _Atomic uint32_t state;
+    uint32_t len;
+    char name[NAME_LONGEST];
+};
+_Static_assert(sizeof(struct rec_stats_cell) == 192, "as the header says");
+
+struct table {
+    char make[16];
+    uint64_t n;
+    _Atomic uint64_t lost;
+    unsigned char rest[160];
+    struct rec_stats_cell cell[];     /* [n], and one more that nobody reads */
+};
+
+struct rec_stats {
+    struct table *table;
+    size_t bytes;
+};
+
+/* ---- the file ---- */
+
+static int prepare(int fd, size_t bytes, size_t n, const char *path, struct rec_err *err)
+{
+    struct table head;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return rec_err_set(err, "%s: not a regular file", path);
+    if ((size_t)st.st_size == bytes && pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
+        memcmp(head.make, make, sizeof make) == 0 && head.n == n)
+        return 0;
+    if (st.st_size > 0)
+        return rec_err_set(err, "%s: no counters of this size; delete it when no server is running", path);
+    memset(&head, 0, sizeof head);
+    memcpy(head.make, make, sizeof make);
+    head.n = n;
+    if (posix_fallocate(fd, 0, (off_t)bytes) != 0 || pwrite(fd, &head, sizeof head, 0) != (ssize_t)sizeof head) {
+        if (ftruncate(fd, 0) < 0)
+            return rec_err_errno(err, "%s: no room for %zu bytes, and left half made", path, bytes);
+        return rec_err_set(err, "%s: no room for %zu bytes", path, bytes);
+    }
+    return 0;
+}
+
+static int map_file(struct rec_stats *stats, const char *path, size_t n, struct rec_err *err)
+{
+    int status = -1, fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return rec_err_errno(err, "%s", path);
+    if (flock(fd, LOCK_EX) < 0) {
+        rec_err_errno(err, "%s", path);
+    } else if (prepare(fd, stats->bytes, n, path, err) == 0) {
+        stats->table = mmap(NULL, stats->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        status = stats->table == MAP_FAILED ? rec_err_errno(err, "%s", path) : 0;
+    }
+    close(fd);
+    return status;
+}
+
+static int map_memory(struct rec_stats *stats, size_t n, struct rec_err *err)
+{
+    stats->table = mmap(NULL, stats->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (stats->table == MAP_FAILED)
+        return rec_err_memory(err, "counters");
+    stats->table->n = n;
+    return 0;
+}
+
+int rec_stats_open(struct rec_stats **out, const char *path, size_t series, struct rec_err *err)
+{
+    struct rec_stats *stats;
+
+    *out = NULL;
+    if (series < PROBES || (series & (series - 1)) || series > 1 << 24)
+        return rec_err_set(err, "counters: %zu series: not a power of two from %d to 2^24", series, PROBES);
+    stats = rec_calloc(1, sizeof *stats, "counters", err);
+    if (!stats)
+        return -1;
+    stats->bytes = sizeof(struct table) + (series + 1) * sizeof(struct rec_stats_cell);
+    if ((path ? map_file(stats, path, series, err) : map_memory(stats, series, err)) < 0) {
+        free(stats);
+        return -1;
+    }
+    *out = stats;
+    return 0;
+}
+
+void rec_stats_close(struct rec_stats *stats)
+{
+    if (!stats)
+        return;
+    munmap(stats->table, stats->bytes);
+    free(stats);
+}
+
+/* ---- series ---- */
+
+/* Whether the cell is, or has now become, that series'. One that is being claimed by another process is waited for briefly: it will be
+ * named in some nanoseconds, or its process is dead and it never will. */
+static bool claim(struct rec_stats_cell *cell, const char *name, size_t len)
+{
+    uint32_t state = atomic_load(&cell->state);
+
+    if (state == FREE && atomic_compare_exchange_strong(&cell->state, &state, CLAIMED)) {
+        memcpy(cell->name, name, len);
+        cell->len = (uint32_t)len;
+        atomic_store(&cell->state, NAMED);
+        return true;
+    }
+    for (int i = 0; i < 10000 && state != NAMED; i++)
+        state = atomic_load(&cell->state);
+    return state == NAMED && cell->len == len && memcmp(cell->name, name, len) == 0;
+}
+
+static struct rec_stats_cell *find(struct rec_stats *stats, const char *name, size_t len)
+{
+    struct table *t = stats->table;
+    uint64_t hash = rec_hashmap_hash(name, len);
+
+    for (uint64_t i = 0; len < NAME_LONGEST && i < PROBES; i++)
+        if (claim(&t->cell[(hash + i) & (t->n - 1)], name, len))
+            return &t->cell[(hash + i) & (t->n - 1)];
+    atomic_fetch_add(&t->lost, 1);
+    return &t->cell[t->n];
+}
+
+static struct rec_stats_cell *series(struct rec_stats *stats, const char *name, const char *suffix, const char *labels, const char *le)
+{
+    char text[NAME_LONGEST + 1];
+    bool braces = labels[0] || le[0];
+    int len = snprintf(text, sizeof text, "%s%s%s%s%s%s%s", name, suffix, braces ? "{" : "", labels, labels[0] && le[0] ? "," : "", le,
+                       braces ? "}" : "");
+
+    return find(stats, text, len < 0 ? NAME_LONGEST : (size_t)len);
+}
+
+struct rec_stats_cell *rec_stats_series(struct rec_stats *stats, const struct rec_prom_metric *metric, const char *labels)
+{
+    return series(stats, metric->name, "", labels, "");
+}
+
+void rec_stats_histogram(struct rec_stats_cell **cells, struct rec_stats *stats, const struct rec_prom_metric *metric, const char *labels)
+{
+    char le[REC_NUM_MAX + 8], number[REC_NUM_MAX + 1];
+
+    for (size_t i = 0; i < metric->n_bounds; i++) {
+        number[rec_num_print_double(number, metric->bounds[i])] = 0;
+        snprintf(le, sizeof le, "le=\"%s\"", number);
+        cells[i] = series(stats, metric->name, "_bucket", labels, le);
+    }
+    cells[metric->n_bounds] = series(stats, metric->name, "_bucket", labels, "le=\"+Inf\"");
+    cells[metric->n_bounds + 1] = series(stats, metric->name, "_sum", labels, "");
+    cells[metric->n_bounds + 2] = series(stats, metric->name, "_count", labels, "");
+}
+
+void rec_stats_add(struct rec_stats_cell *cell, int64_t n)
+{
+    atomic_fetch_add_explicit(&cell->value, n, memory_order_relaxed);
+}
+
+void rec_stats_set(struct rec_stats_cell *cell, int64_t value)
+{
+    atomic_store_explicit(&cell->value, value, memory_order_relaxed);
+}
+
+int64_t rec_stats_get(const struct rec_stats_cell *cell)
+{
+    return atomic_load_explicit(&cell->value, memory_order_relaxed);
+}
+
+/* Buckets hold what is at or below their bound, as Prometheus reads them; the sum is in microseconds. */
+void rec_stats_observe(struct rec_stats_cell *const *cells, const struct rec_prom_metric *metric, double seconds)
+{
+    for (size_t i = metric->n_bounds; i-- > 0 && seconds <= metric->bounds[i];)
+        rec_stats_add(cells[i], 1);
+    rec_stats_add(cells[metric->n_bounds], 1);
+    rec_stats_add(cells[metric->n_bounds + 1], (int64_t)(seconds * 1e6 + 0.5));
+    rec_stats_add(cells[metric->n_bounds + 2], 1);
+}
+
+uint64_t rec_stats_lost(const struct rec_stats *stats)
+{
+    return atomic_load(&stats->table->lost);
+}
+
+void rec_stats_each(const struct rec_stats *stats, void (*each)(void *context, const char *name, int64_t value), void *context)
+{
+    char name[NAME_LONGEST + 1];
+
+    for (size_t i = 0; i < stats->table->n; i++) {
+        const struct rec_stats_cell *cell = &stats->table->cell[i];
+
+        if (atomic_load(&cell->state) != NAMED || cell->len >= NAME_LONGEST)
+            continue;
+        memcpy(name, cell->name, cell->len);
+        name[cell->len] = 0;
+        each(context, name, rec_stats_get(cell));
+    }
+}
