@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <poll.h>
 
 struct kind {
     const char *state;            /* of five letters, or how those of a class begin */
@@ -92,13 +93,31 @@ static int say_lost(struct rec_sql *db, const char *what, struct rec_err *err)
                                                      : "look whether the last change was made before trying again");
 }
 
+/* `FATAL:  terminating connection` without the first word, in any language. */
+static const char *without_severity(const char *text)
+{
+    const char *colon = text ? strstr(text, ":  ") : NULL;
+
+    return colon && colon - text < 24 ? colon + 3 : text;
+}
+
+/* libpq may have failed to send, and read what the server said before it went, without having come to the end yet. */
+static bool is_lost(PGconn *conn, const char *state)
+{
+    struct pollfd fd = {.fd = PQsocket(conn), .events = POLLIN};
+
+    for (int i = 0; i < 8 && !state && PQstatus(conn) == CONNECTION_OK && poll(&fd, 1, 0) > 0; i++)
+        (void)PQconsumeInput(conn);
+    return PQstatus(conn) != CONNECTION_OK;
+}
+
 int rec_postgres_fault(struct rec_sql *db, const PGresult *result, struct rec_err *err)
 {
-    const PGconn *conn = rec_postgres_of(db)->conn;
+    PGconn *conn = rec_postgres_of(db)->conn;
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-    const char *what = state ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : PQerrorMessage(conn);
+    const char *what = state ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : without_severity(PQerrorMessage(conn));
 
-    if (PQstatus(conn) != CONNECTION_OK)
+    if (is_lost(conn, state))
         return say_lost(db, what && *what ? what : "the server closed it", err);
     if (state)
         return say(db, kind_of(state), what ? what : state, err);
@@ -142,11 +161,11 @@ static void mask(struct rec_buf *text, const char *secret)
     *text = out;
 }
 
-/* The last line in which libpq tells of a server, or else the first line. */
+/* The last line in which libpq tells of a server that it tried, or NULL. */
 static const char *told_last(const char *text)
 {
     static const char begin[] = "connection to server";
-    const char *found = text;
+    const char *found = NULL;
 
     for (const char *at = text; (at = strstr(at, begin)) != NULL; at++)
         if (at == text || at[-1] == '\n')
@@ -157,6 +176,7 @@ static const char *told_last(const char *text)
 int rec_postgres_fault_open(struct rec_sql *db, const PGconn *conn, double seconds, struct rec_err *err)
 {
     static const struct kind nobody = {"", REC_SQL_ABSENT, "is the server running, and does it listen there?"};
+    static const struct kind nowhere = {"", REC_SQL_ABSENT, "look at the URL, and whether the name of the host is known here"};
     static const struct kind no_password = {"", REC_SQL_DENIED, "give a password by ~/.pgpass or PGPASSWORD"};
     struct rec_buf text = {0};
     const char *state;
@@ -176,8 +196,10 @@ int rec_postgres_fault_open(struct rec_sql *db, const PGconn *conn, double secon
         say(db, &no_password, state ? state + 7 : "the server asks for a password", err);
     else if (state && strncmp(state, "08", 2) != 0)
         say(db, kind_of(state), state + 7, err);
-    else
+    else if (state || told_last(text.data))
         say(db, &nobody, state ? state + 7 : told_last(text.data), err);
+    else
+        say(db, &nowhere, text.data, err);
     rec_buf_clear(&text);
     return -1;
 }

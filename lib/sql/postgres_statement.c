@@ -181,7 +181,7 @@ static PGresult *run_alone(struct rec_sql *db, const char *sql, size_t n, struct
             PQclear(next);
             break;
         }
-        if (next && PQresultStatus(result) != PGRES_FATAL_ERROR) {
+        if (next && (!result || PQresultStatus(result) != PGRES_FATAL_ERROR)) {
             PQclear(result);
             result = next;
         } else {
