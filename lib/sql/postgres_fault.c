@@ -115,9 +115,10 @@ int rec_postgres_fault(struct rec_sql *db, const PGresult *result, struct rec_er
 {
     PGconn *conn = rec_postgres_of(db)->conn;
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    bool lost = is_lost(conn, state); /* which may change the connection's message */
     const char *what = state ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : without_severity(PQerrorMessage(conn));
 
-    if (is_lost(conn, state))
+    if (lost)
         return say_lost(db, what && *what ? what : "the server closed it", err);
     if (state)
         return say(db, kind_of(state), what ? what : state, err);
