@@ -86,7 +86,8 @@ static void print_csv(struct rec_buf *out, const struct db_table *t)
         if (i % t->n)
             rec_buf_addc(out, ',');
         rec_buf_reset(&line);
-        rec_csv_add(&line, ',', text, strlen(text));
+        if (*text)
+            rec_csv_add(&line, ',', text, strlen(text));
         rec_buf_add(out, line.data, line.len);
         if (i % t->n == t->n - 1)
             rec_buf_addc(out, '\n');
