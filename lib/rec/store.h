@@ -46,7 +46,8 @@ struct rec_store {
     struct rec_keyring ring;
 };
 
-/** Opens the database, checks that its schema is this program's, and reads the keyring. @param keys  a path, or NULL: none. */
+/** Opens the database, checks that its schema is this program's, and reads the keyring. Of what kind a failure was, rec_sql_open_fault tells:
+ *  REC_SQL_ABSENT also where there is a database without a store. @param keys  a path, or NULL: none. */
 int rec_store_open(struct rec_store *store, const char *url, const char *keys, const struct rec_sql_options *options, struct rec_err *err);
 /** A store over a connection that is somebody else's. */
 void rec_store_wrap(struct rec_store *store, struct rec_sql *db, const struct rec_keyring *keys);

@@ -4,8 +4,25 @@
  */
 #include <rec/store.h>
 
+#include <rec/format.h>
+
+static int check(struct rec_store *store, const struct rec_deployment *d, struct rec_err *err)
+{
+    const char *const text[] = {d->model, d->digest, d->action, d->reason, d->actor};
+    static const char *const name[] = {"model", "digest", "action", "reason", "actor"};
+    for (size_t i = 0; i < REC_LENGTH(text); i++)
+        if (text[i] == NULL || !rec_json_utf8(text[i], strlen(text[i])))
+            return rec_sql_refuse(store->db, REC_SQL_CONSTRAINT, err, "deployment: its %s is %s", name[i],
+                                  text[i] == NULL ? "missing" : "not UTF-8");
+    if (strcmp(d->action, "promote") != 0 && strcmp(d->action, "rollback") != 0)
+        return rec_sql_refuse(store->db, REC_SQL_CONSTRAINT, err, "deployment: its action is %s, not promote or rollback", d->action);
+    return 0;
+}
+
 int rec_deployments_add(struct rec_store *store, const struct rec_deployment *d, struct rec_err *err)
 {
+    if (check(store, d, err) < 0)
+        return -1;
     return rec_sql_exec(store->db, NULL, "INSERT INTO deployments (time, model, digest, action, reason, actor) VALUES ($1, $2, $3, $4, $5, $6)",
                         REC_SQL(rec_sql_int(d->time), rec_sql_text(d->model), rec_sql_text(d->digest), rec_sql_text(d->action),
                                 rec_sql_text(d->reason), rec_sql_text(d->actor)), err);

@@ -30,9 +30,11 @@ int rec_store_open(struct rec_store *store, const char *url, const char *keys, c
         goto failed;
     store->keys = keys != NULL ? &store->ring : NULL;
     return 0;
-failed:
+failed:;
+    enum rec_sql_fault fault = rec_sql_fault(store->db);
     rec_store_close(store);
-    return -1;
+    /* For rec_sql_open_fault: the connection that knew is gone. */
+    return rec_sql_refuse(NULL, fault != REC_SQL_FINE ? fault : REC_SQL_OTHER, NULL, "%s", "");
 }
 
 void rec_store_wrap(struct rec_store *store, struct rec_sql *db, const struct rec_keyring *keys)
