@@ -201,7 +201,7 @@ struct rec_copy_bulk {
 int rec_copy_bulk_begin(struct rec_copy_bulk *bulk, struct rec_sql *db, const char *table, struct rec_err *err);
 int rec_copy_bulk_end(struct rec_copy_bulk *bulk, struct rec_err *err);
 
-/** The tables of the schema (none of the database's own), parents before those that refer to them, and their columns. */
+/** The tables of the schema (none of the database's own, nor schema_migrations, which is migrate's), parents before those that refer to them, and their columns. */
 struct rec_copy_table {
     char name[64];
     size_t n;

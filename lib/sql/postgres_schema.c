@@ -87,7 +87,7 @@ int rec_postgres_bulk_end(struct rec_copy_bulk *bulk, struct rec_err *err)
 static const char schema_sql[] =
     "WITH RECURSIVE tables AS ("
     "  SELECT oid, relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND relpersistence <> 't'"
-    "     AND relnamespace = current_schema()::regnamespace"
+    "     AND relnamespace = current_schema()::regnamespace AND relname <> 'schema_migrations'"
     "), chain (oid, depth) AS ("
     "  SELECT oid, 0 FROM tables"
     "  UNION"
