@@ -49,7 +49,7 @@ def pg():
 
 
 INSERT = "INSERT INTO ratings (user_id, movie_id, value, load_id, time) VALUES (?, ?, ?, ?, ?)"
-EVENT = """INSERT INTO events (received, time, user_id, movie_id, part, value, kind, request) VALUES (?, ?, ?, ?, 0, ?, 'rating', ?)"""
+EVENT = """INSERT INTO feedback (received, time, user_id, movie_id, part, value, kind, request) VALUES (?, ?, ?, ?, 0, ?, 'rating', ?)"""
 STATE = """INSERT INTO ratings (user_id, movie_id, value, load_id, time) VALUES (?, ?, ?, 0, ?)
            ON CONFLICT (user_id, movie_id) DO UPDATE SET value = excluded.value, load_id = 0, time = excluded.time"""
 
