@@ -80,14 +80,16 @@ int rec_names_all(struct rec_ids *ids, int32_t **row, struct rec_store *store, e
 
 /* ---- load: many ratings or movies in --------------------------------------------------------------
  *
- * Idempotent: the same file twice is the same as once. A rating that is there gives way unless it is later than the new one. A film that is
- * there takes the new title, year and genres. All in one transaction: others see the old state or the new one. People who were
- * forgotten stay so: their ratings are left out and counted.
+ * Idempotent: the same file twice is the same as once. A rating that is there gives way unless it is later than the new one; one without a
+ * time counts as one of 1970-01-01. One that was taken back since stays away. A film that is there takes the new title, year and genres.
+ * All in one transaction: others see the old state or the new one. People who were forgotten stay so: their ratings are left out and
+ * counted, which needs the keys if anybody was. Two loaders take turns. Feedback goes on meanwhile on PostgreSQL, but for the first load, into an empty table;
+ * on SQLite, which has one writer, it waits.
  */
 struct rec_load_report {
     uint64_t rows;            /**< in the file, after its duplicates were merged */
     uint64_t added, changed, same;
-    uint64_t older;           /**< left out: the store had a later one */
+    uint64_t older;           /**< left out: the store had a later one, or it was taken back later */
     uint64_t forgotten;       /**< left out: of people who were forgotten */
     uint64_t users, movies;   /**< new ones */
 };
@@ -106,7 +108,12 @@ int rec_load_movies(struct rec_store *store, const struct rec_catalogue *movies,
 /* ---- unload: ratings, movies and feedback out -----------------------------------------------------
  *
  * CSV that rec-ingest reads, from one snapshot: `userId,movieId,rating,timestamp` · `movieId,title,genres` (year in the title, as MovieLens has
- * it, only if it is not there) · `userId,movieId,kind,value,timestamp,requestId,arm,received`. Rows are in no promised order.
+ * it, only if it is not there) · `userId,movieId,kind,value,timestamp,requestId,arm,received` (received: seconds and microseconds). Rows are in
+ * no promised order. There is no timestamp when no rating can have one; where some have, those without are written with 0, which is
+ * what they count as when they are loaded again.
+ *
+ * `since` gives the ratings that loads brought or changed, and those of pairs that got feedback, as they are now: a rating that was taken back is in
+ * the feedback and not here. Movies know no since: asked for, it is an error.
  */
 struct rec_unload_options {
     bool since_given;

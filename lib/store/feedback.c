@@ -155,7 +155,7 @@ static int insert_event(struct pair *pair, const struct rec_feedback_request *q,
     int status;
     if (rec_sql_query(&rows, store->db, locking ? insert_locking : insert_plain,
                       REC_SQL(rec_sql_int(arrival(q->now)), rec_sql_int(e->time), rec_sql_int(q->part ? q->part[i] : 0),
-                              is(e->kind, "rating") ? rec_sql_real((float)e->value) : rec_sql_null(), rec_sql_text(e->kind),
+                              is(e->kind, "rating") ? rec_sql_real(rec_num_decimal((float)e->value)) : rec_sql_null(), rec_sql_text(e->kind),
                               rec_sql_text(e->request ? e->request : q->drawn), rec_sql_text(e->arm), rec_sql_text(e->user),
                               rec_sql_text(e->movie)),
                       err) < 0)
@@ -189,7 +189,7 @@ static int update_rating(const struct pair *pair, const struct rec_event *e, str
 {
     if (is(e->kind, "rating"))
         return rec_sql_exec(store->db, NULL, rate,
-                            REC_SQL(rec_sql_int(pair->user), rec_sql_int(pair->movie), rec_sql_real((float)e->value), rec_sql_int(e->time)), err);
+                            REC_SQL(rec_sql_int(pair->user), rec_sql_int(pair->movie), rec_sql_real(rec_num_decimal((float)e->value)), rec_sql_int(e->time)), err);
     if (is(e->kind, "remove"))
         return rec_sql_exec(store->db, NULL, unrate, REC_SQL(rec_sql_int(pair->user), rec_sql_int(pair->movie), rec_sql_int(e->time)), err);
     return 0;

@@ -75,7 +75,7 @@ int rec_unload_mark(int64_t *mark, struct rec_store *store, struct rec_err *err)
 {
     static const char oldest[] =
         "SELECT CAST(floor(extract(epoch FROM min(xact_start))) AS bigint) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
+        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
     int64_t now = (int64_t)time(NULL), begun;
     int found = 0;
 
