@@ -72,6 +72,8 @@ static int dump_table(struct dump *d, struct rec_sql *db, struct rec_err *err)
     rec_table_header(&d->text, d->table);
     d->header = d->text.len;
     d->part_rows = d->rows = d->part = 0;
+    if (d->options->progress)
+        d->options->progress(d->options->context, d->table->name, 0, 0);
     select_all(&query, db, d->table);
     if (query.failed || d->text.failed)
         status = rec_err_memory(err, d->table->name);

@@ -58,7 +58,7 @@ struct rec_restore_rows {
     size_t place;
     uint64_t rows, part_rows;
     ptrdiff_t id, name, user_id, account_id;
-    struct rec_hashmap users, accounts;
+    struct rec_hashmap users;       /**< rows of those left out */
     bool open;
 };
 /** Reads members up to the first that is no table. @param others  the tables that were there before the schema was. */

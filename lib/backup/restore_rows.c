@@ -85,50 +85,49 @@ static ptrdiff_t column(const struct rec_copy_table *table, const char *name)
     return -1;
 }
 
-static int intern(struct rec_hashmap *set, const void *bytes, size_t len, struct rec_err *err)
+/* The id of a user, or of an account, which is that of a user too: forgetting a person puts both into the ledger. */
+static int is_forgotten(struct rec_restore_rows *l, ptrdiff_t column_of_id, struct rec_err *err)
 {
-    return rec_hashmap_intern(set, bytes, len) == REC_HASHMAP_NONE ? rec_err_memory(err, "forgotten") : 1;
-}
-
-static bool has(const struct rec_hashmap *set, const void *bytes, size_t len)
-{
-    return set->n > 0 && rec_hashmap_find(set, bytes, len) != REC_HASHMAP_NONE;
-}
-
-/* A row of users, or of accounts, whose id is that of a user too. */
-static int is_forgotten(struct rec_restore_rows *l, const struct rec_sql_value *id, struct rec_err *err)
-{
+    const struct rec_sql_value *id = column_of_id >= 0 ? &l->reader.row[column_of_id] : NULL;
     struct rec_store store;
 
-    if (id->type != REC_SQL_TEXT)
+    if (!id || id->type != REC_SQL_TEXT)
         return 0;
     rec_store_wrap(&store, l->db, l->keys);
     return rec_restore_keep_was(l->keep, &store, id->text, id->len, err);
 }
 
-/* 1: the row is to be left out. */
-static int is_left_out(struct rec_restore_rows *l, const struct rec_sql_value *row, struct rec_err *err)
+/* A user: 1 when left out, with the number of the row kept for the tables that refer to it. */
+static int leave_out_user(struct rec_restore_rows *l, struct rec_err *err)
 {
-    bool users = !strcmp(l->table->name, "users"), accounts = !strcmp(l->table->name, "accounts");
-    int status = 0;
+    int status = is_forgotten(l, l->name, err);
+
+    if (status <= 0)
+        return status;
+    l->left_out++;
+    if (rec_hashmap_intern(&l->users, (const char *)&l->reader.row[l->id].integer, sizeof(int64_t)) == REC_HASHMAP_NONE)
+        return rec_err_memory(err, "forgotten");
+    return 1;
+}
+
+/* 1: the row is to be left out. */
+static int is_left_out(struct rec_restore_rows *l, struct rec_err *err)
+{
+    struct rec_sql_value *user = l->user_id >= 0 ? &l->reader.row[l->user_id] : NULL;
+    bool of_forgotten;
 
     if (l->keep->ledger.n == 0)
         return 0;
-    if (l->user_id >= 0 && row[l->user_id].type == REC_SQL_INT)
-        status = has(&l->users, &row[l->user_id].integer, sizeof(int64_t));
-    if (status == 0 && l->account_id >= 0 && row[l->account_id].type == REC_SQL_TEXT)
-        status = has(&l->accounts, row[l->account_id].text, row[l->account_id].len);
-    if (status == 0 && users && l->name >= 0)
-        status = is_forgotten(l, &row[l->name], err);
-    if (status == 0 && accounts && l->id >= 0)
-        status = is_forgotten(l, &row[l->id], err);
-    if (status <= 0)
-        return status;
-    if (users && l->id >= 0) {
-        l->left_out++;
-        return intern(&l->users, &row[l->id].integer, sizeof(int64_t), err);
-    }
-    return accounts && l->id >= 0 ? intern(&l->accounts, row[l->id].text, row[l->id].len, err) : 1;
+    if (!strcmp(l->table->name, "users") && l->name >= 0 && l->id >= 0)
+        return leave_out_user(l, err);
+    of_forgotten = l->users.n > 0 && user && user->type == REC_SQL_INT &&
+                   rec_hashmap_find(&l->users, (const char *)&user->integer, sizeof(int64_t)) != REC_HASHMAP_NONE;
+    if (strcmp(l->table->name, "accounts") != 0)
+        return of_forgotten ? 1 : is_forgotten(l, l->account_id, err);
+    /* An account that was untied before its user was forgotten is another person's. */
+    if (of_forgotten)
+        *user = rec_sql_null();
+    return is_forgotten(l, l->id, err);
 }
 
 /* ---- rows ---- */
@@ -155,7 +154,7 @@ static int next_row(void *context, struct rec_sql_value *row, struct rec_err *er
         l->part_rows++;
         if (++l->rows % TELL == 0 && l->options->progress)
             l->options->progress(l->options->context, l->table->name, l->rows, 0);
-        status = is_left_out(l, l->reader.row, err);
+        status = is_left_out(l, err);
         if (status < 0)
             return -1;
         if (status > 0)
@@ -313,5 +312,4 @@ void rec_restore_rows_clear(struct rec_restore_rows *l)
     rec_buf_clear(&l->text);
     rec_copy_schema_clear(&l->schema);
     rec_hashmap_clear(&l->users);
-    rec_hashmap_clear(&l->accounts);
 }
