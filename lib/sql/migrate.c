@@ -185,15 +185,20 @@ int rec_migrate_check(struct rec_sql *db, const struct rec_migrate_set *set, str
 
 /* ---- running a file ------------------------------------------------------------------------------ */
 
-/* The database's words after where it happened: they begin with its name already. */
+/* The database's words after where it happened: they begin with its name already. Line 0: as the file's work was to become durable. */
 static void place(struct rec_sql *db, const char *file, size_t line, struct rec_err *err)
 {
+    if (err == NULL)
+        return;
     struct rec_err words = *err;
     size_t name = strlen(rec_sql_name(db));
     const char *text = words.text;
     if (strncmp(text, rec_sql_name(db), name) == 0 && text[name] == ':' && text[name + 1] == ' ')
         text += name + 2;
-    rec_err_set(err, "%s: %s, line %zu: %s", rec_sql_name(db), file, line, text);
+    if (line > 0)
+        rec_err_set(err, "%s: %s, line %zu: %s", rec_sql_name(db), file, line, text);
+    else
+        rec_err_set(err, "%s: %s: %s", rec_sql_name(db), file, text);
 }
 
 static int run(struct rec_sql *db, const char *text, const char *file, struct rec_err *err)
@@ -201,9 +206,7 @@ static int run(struct rec_sql *db, const char *text, const char *file, struct re
     struct rec_migrate_text rest = {.at = text, .line = 1, .postgres = is_postgres(db)};
     struct rec_migrate_statement s;
     struct rec_buf one = {0};
-    struct rec_err ignored = {0};
     int status = 0;
-    err = err != NULL ? err : &ignored;
     while (status == 0 && rec_migrate_text_next(&s, &rest) > 0) {
         rec_buf_reset(&one);
         rec_buf_add(&one, s.text, s.len);
@@ -284,8 +287,12 @@ static int step(struct rec_sql *db, const struct job *job, bool up, struct rec_e
     file = &job->set->file[up ? version : version - 1];
     if (job->tell != NULL)
         job->tell(job->context, file, up, false);
-    if ((up ? apply(db, file, err) : take_back(db, file, err)) < 0 || rec_sql_commit(db, err) < 0)
+    if ((up ? apply(db, file, err) : take_back(db, file, err)) < 0)
         goto out;
+    if (rec_sql_commit(db, err) < 0) {
+        place(db, up ? file->up_file : file->down_file, 0, err);
+        goto out;
+    }
     if (job->tell != NULL)
         job->tell(job->context, file, up, true);
     status = 1;
