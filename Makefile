@@ -162,7 +162,8 @@ unit: $(UNIT)
 FUZZ      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CC   ?= clang
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -ffp-contract=off
-FUZZ_LIB  := $(wildcard $(foreach r,util format kernels data ingest score http,lib/$(r)/*.c))
+FUZZ_LIB  := $(wildcard $(foreach r,util format kernels data ingest score http crypto,lib/$(r)/*.c)) \
+             $(foreach f,tar table manifest archive archive_read,lib/backup/$(f).c)
 
 $(B)/fuzz/obj/%_avx2.o:   CPU := -mavx2 -mfma
 $(B)/fuzz/obj/%_avx512.o: CPU := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
@@ -171,7 +172,7 @@ $(B)/fuzz/obj/%.o: %.c
 	$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) $(CPU) -MMD -MP -c -o $@ $<
 
 $(FUZZ:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(FUZZ_LIB:%.c=$(B)/fuzz/obj/%.o)
-	$(FUZZ_CC) $(FUZZ_CFLAGS) -o $@ $^ $(call libs,format util)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -o $@ $^ $(call libs,crypto format util)
 
 fuzz: $(FUZZ:%=$(B)/fuzz/%)
 

@@ -58,16 +58,14 @@ static void put_members(struct rec_json *j, const struct rec_manifest *m)
 
 static void put_skipped(struct rec_json *j, const struct rec_manifest *m)
 {
-    const char *at = m->skipped.data, *end = at + m->skipped.len;
-
     rec_json_array(j, "skipped");
-    while (at < end) {
+    for (size_t at = 0; at < m->skipped.len;) {
+        const char *name = m->skipped.data + at, *why = name + strlen(name) + 1;
         rec_json_object(j, NULL);
-        put_text(j, "name", at);
-        at += strlen(at) + 1;
-        put_text(j, "why", at);
-        at += strlen(at) + 1;
+        put_text(j, "name", name);
+        put_text(j, "why", why);
         rec_json_end(j);
+        at += strlen(name) + strlen(why) + 2;
     }
     rec_json_end(j);
 }

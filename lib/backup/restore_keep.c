@@ -109,17 +109,14 @@ static int write_archive(struct rec_sql *db, const char *name, int64_t created, 
 
 int rec_restore_keep_write(const struct rec_restore_keep *k, struct rec_sql *db, struct rec_err *err)
 {
-    const char *at = k->archives.data, *end = at + k->archives.len;
-
     if (write_ledger(k, db, err) < 0)
         return -1;
-    while (at < end) {
-        const char *name = at;
+    for (size_t at = 0; at < k->archives.len;) {
+        const char *name = k->archives.data + at, *times = name + strlen(name) + 1;
         int64_t created, expires;
-        at += strlen(at) + 1;
-        memcpy(&created, at, sizeof created);
-        memcpy(&expires, at + sizeof created, sizeof expires);
-        at += sizeof created + sizeof expires;
+        memcpy(&created, times, sizeof created);
+        memcpy(&expires, times + sizeof created, sizeof expires);
+        at += strlen(name) + 1 + sizeof created + sizeof expires;
         if (write_archive(db, name, created, expires, err) < 0)
             return -1;
     }
