@@ -111,7 +111,7 @@ static void try_table(const uint8_t *data, size_t size)
 
 static void try_manifest(const uint8_t *data, size_t size)
 {
-    struct rec_manifest m = {{0}}, again = {{0}};
+    struct rec_manifest m = {.n = 0}, again = {.n = 0};
     struct rec_buf text = {0};
     struct rec_err err;
 

@@ -13,6 +13,7 @@
 
 #include <rec/backup.h>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 static inline int to_memory(void *context, const void *bytes, size_t len, struct rec_err *err)
@@ -60,16 +61,31 @@ static inline struct rec_buf read_file(const char *path)
     return b;
 }
 
-/* A command of the shell in a directory; 0 when it says yes. */
+/* A command of the shell in a directory, its output to shell.log there; 0 when it says yes. */
 static inline int shell(const char *dir, const char *command)
 {
     struct rec_buf line = {0};
-    int status;
+    int status = -1;
+    pid_t pid;
 
     rec_buf_addf(&line, "cd %s && ( %s ) >>%s/shell.log 2>&1", dir, command, dir);
-    status = system(line.data);
+    pid = fork();
+    if (pid == 0) {
+        execl("/bin/sh", "sh", "-c", line.data, (char *)NULL);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        status = -1;
     rec_buf_clear(&line);
     return status;
+}
+
+static inline void remove_all(const char *dir)
+{
+    char command[200];
+
+    snprintf(command, sizeof command, "chmod -R u+w %s; rm -rf %s", dir, dir);
+    assert_int_equal(shell(dir, command), 0);
 }
 
 #endif

@@ -29,10 +29,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[64];
     (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
+    remove_all(dir);
+    return 0;
 }
 
 /* ---- writing and reading ---- */
