@@ -73,7 +73,8 @@ int rec_load_row_end(int64_t id, struct rec_store *store, const struct rec_load_
 /* ---- into an empty table ---- */
 
 static const struct rec_copy_column rating_columns[] = {
-    {"user_id", REC_COPY_INT32}, {"movie_id", REC_COPY_INT32}, {"value", REC_COPY_REAL32}, {"load_id", REC_COPY_INT32}, {"time", REC_COPY_INT64},
+    {"user_id", REC_COPY_INT32}, {"movie_id", REC_COPY_INT32}, {"value", REC_COPY_REAL32}, {"load_id", REC_COPY_INT32},
+    {"time", REC_COPY_INT64},
 };
 
 /* 1, 0, -1 */
@@ -96,8 +97,8 @@ static int copy_into_empty(struct load *load, struct rec_store *store, struct re
         return -1;
     empty = is_empty(store, err);   /* once more: nobody else can write to it from here on */
     rec_load_rows_rewind(&load->rows, (int32_t)load->id);
-    if (empty == 1 && rec_copy_in(store->db, "ratings", rating_columns, REC_LENGTH(rating_columns), rec_load_rows_next, &load->rows, &copied,
-                                  err) < 0)
+    if (empty == 1 && rec_copy_in(store->db, "ratings", rating_columns, REC_LENGTH(rating_columns), rec_load_rows_next, &load->rows,
+                                  &copied, err) < 0)
         empty = -1;
     if (empty == 1)
         tell(load, "index", 0, 0);
@@ -161,7 +162,8 @@ static int stage(struct load *load, struct rec_store *store, uint64_t *staged, s
     if (rec_sql_script(store->db, is_sqlite(store) ? stage_sqlite : stage_postgresql, err) < 0)
         return -1;
     rec_load_rows_rewind(&load->rows, 0);
-    if (rec_copy_in(store->db, "load_staging", staged_columns, REC_LENGTH(staged_columns), rec_load_rows_next, &load->rows, staged, err) < 0)
+    if (rec_copy_in(store->db, "load_staging", staged_columns, REC_LENGTH(staged_columns), rec_load_rows_next, &load->rows, staged,
+                    err) < 0)
         return -1;
     /* Without figures the planner would take a million rows for a thousand. */
     return is_sqlite(store) ? 0 : rec_sql_script(store->db, "ANALYZE load_staging", err);

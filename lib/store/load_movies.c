@@ -42,7 +42,8 @@ static int add_genres(struct movies *m, size_t i, struct rec_err *err)
         size_t len;
         const char *name = rec_ids_get(&c->genres, (size_t)c->genre[p], &len);
         if (memchr(name, '|', len))
-            return rec_err_set(err, "genre \"%.*s\": holds a '|', which stands between genres in the store: rename it", (int)(len < 80 ? len : 80), name);
+            return rec_err_set(err, "genre \"%.*s\": holds a '|', which stands between genres in the store: rename it",
+                               (int)(len < 80 ? len : 80), name);
         if (p > c->genre_ptr[i])
             rec_buf_addc(&m->genres, '|');
         rec_buf_add(&m->genres, name, len);

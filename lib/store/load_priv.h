@@ -52,8 +52,8 @@ struct load_rows {
 };
 
 /** Reads what was taken back. Clear it even when this fails. */
-int rec_load_rows_begin(struct load_rows *rows, struct rec_store *store, const struct load_plan *plan, const struct rec_load_options *options,
-                        struct rec_err *err);
+int rec_load_rows_begin(struct load_rows *rows, struct rec_store *store, const struct load_plan *plan,
+                        const struct rec_load_options *options, struct rec_err *err);
 /** Once more from the first one, with that number in the column load_id. */
 void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id);
 /** A rec_copy_source: user_id, movie_id, value, [load_id,] time. */

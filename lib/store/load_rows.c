@@ -38,8 +38,8 @@ static int read_removed(struct load_rows *rows, struct rec_store *store, struct 
     return status;
 }
 
-int rec_load_rows_begin(struct load_rows *rows, struct rec_store *store, const struct load_plan *plan, const struct rec_load_options *options,
-                        struct rec_err *err)
+int rec_load_rows_begin(struct load_rows *rows, struct rec_store *store, const struct load_plan *plan,
+                        const struct rec_load_options *options, struct rec_err *err)
 {
     *rows = (struct load_rows){.plan = plan, .options = options};
     rows->key = rec_malloc(plan->longest, sizeof *rows->key, "ratings", err);

@@ -81,7 +81,8 @@ int rec_unload_mark(int64_t *mark, struct rec_store *store, struct rec_err *err)
 
     if (!mark)
         return 0;
-    if (strcmp(rec_sql_dialect(store->db), "postgresql") == 0 && (found = rec_sql_get_int(&begun, store->db, oldest, REC_SQL_NONE, err)) < 0)
+    if (strcmp(rec_sql_dialect(store->db), "postgresql") == 0 &&
+        (found = rec_sql_get_int(&begun, store->db, oldest, REC_SQL_NONE, err)) < 0)
         return -1;
     *mark = (found && begun < now ? begun : now) - MARGIN;
     return 0;
@@ -106,7 +107,8 @@ static void since_query(char *out, size_t size, int64_t since)
     snprintf(out, size,
              "SELECT user_id, movie_id, value, time FROM ratings WHERE load_id IN (SELECT id FROM loads WHERE finished >= %lld) "
              "UNION ALL "
-             "SELECT r.user_id, r.movie_id, r.value, r.time FROM (SELECT DISTINCT user_id, movie_id FROM feedback WHERE received >= %lld) f "
+             "SELECT r.user_id, r.movie_id, r.value, r.time "
+             "FROM (SELECT DISTINCT user_id, movie_id FROM feedback WHERE received >= %lld) f "
              "JOIN ratings r ON r.user_id = f.user_id AND r.movie_id = f.movie_id "
              "WHERE r.load_id NOT IN (SELECT id FROM loads WHERE finished >= %lld)",
              (long long)since, (long long)since * 1000000, (long long)since);
@@ -169,7 +171,8 @@ static int write_ratings(struct ratings *r, struct rec_store *store, struct rec_
         rec_unload_names_read(&r->users, store, REC_NAMES_USERS, err) < 0 ||
         rec_unload_names_read(&r->movies, store, REC_NAMES_MOVIES, err) < 0)
         return -1;
-    if (rec_export_begin(&r->export, &r->users.ids, &r->movies.ids, o->no_header ? NULL : "movieId", rec_unload_delimiter(o), timed, out, err) < 0)
+    if (rec_export_begin(&r->export, &r->users.ids, &r->movies.ids, o->no_header ? NULL : "movieId", rec_unload_delimiter(o), timed, out,
+                         err) < 0)
         return -1;
     snprintf(query, sizeof query, "%s", all);
     if (o->since_given)

@@ -100,8 +100,8 @@ int rec_unload_movies(struct rec_store *store, const struct rec_unload_options *
     if (options->since_given)
         return rec_err_set(err, "movies: when each of them came is not kept: export all of them, without a beginning");
     if (head(&t, words, REC_LENGTH(words), err) == 0)
-        status = rec_copy_out(store->db, "SELECT name, title, year, genres FROM movies ORDER BY name", movie_columns, REC_LENGTH(movie_columns),
-                              write_movie, &t, NULL, err);
+        status = rec_copy_out(store->db, "SELECT name, title, year, genres FROM movies ORDER BY name", movie_columns,
+                              REC_LENGTH(movie_columns), write_movie, &t, NULL, err);
     if (rows)
         *rows = t.done;
     clear(&t);
@@ -166,10 +166,11 @@ static int write_feedback(struct text *t, struct rec_store *store, struct rec_er
     static const char *const words[] = {"userId", "movieId", "kind", "value", "timestamp", "requestId", "arm", "received"};
     char query[200];
 
-    snprintf(query, sizeof query, "SELECT user_id, movie_id, kind, value, time, request, arm, received FROM feedback WHERE received >= %lld ORDER BY id",
+    snprintf(query, sizeof query,
+             "SELECT user_id, movie_id, kind, value, time, request, arm, received FROM feedback WHERE received >= %lld ORDER BY id",
              t->options->since_given ? (long long)rec_unload_since(t->options) * 1000000 : 0LL);
-    if (rec_unload_names_read(&t->users, store, REC_NAMES_USERS, err) < 0 || rec_unload_names_read(&t->movies, store, REC_NAMES_MOVIES, err) < 0 ||
-        head(t, words, REC_LENGTH(words), err) < 0)
+    if (rec_unload_names_read(&t->users, store, REC_NAMES_USERS, err) < 0 ||
+        rec_unload_names_read(&t->movies, store, REC_NAMES_MOVIES, err) < 0 || head(t, words, REC_LENGTH(words), err) < 0)
         return -1;
     return rec_copy_out(store->db, query, event_columns, REC_LENGTH(event_columns), write_event, t, NULL, err);
 }
