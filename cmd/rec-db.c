@@ -4,18 +4,20 @@
  */
 #include "rec-db.h"
 
+#include <math.h>
 #include <pwd.h>
 #include <time.h>
 #include <unistd.h>
 
 static const char *store = "rec.db", *keys;
-static double patience = 5;
+static double patience = NAN; /* not given: each call waits as long as suits it */
 
 static struct rec_opt opts[] = {
     {0, "store", "URL", REC_OPT_FILE, &store, .flags = REC_OPT_COMMON | REC_OPT_URL,
      .help = "an SQLite file, or postgresql://user@host/database"},
     {0, "keys", "FILE", REC_OPT_FILE, &keys, .flags = REC_OPT_COMMON, .help = "the keyring; else rec.keys beside an SQLite file, or here"},
-    {0, "wait", "SECONDS", REC_OPT_REAL, &patience, .min = 0.001, .max = 3600, .help = "how long to wait for another writer"},
+    {0, "wait", "SECONDS", REC_OPT_REAL, &patience, .min = 0.001, .max = 3600,
+     .help = "how long to wait for another writer; else 5, or 600 for another load"},
     {0},
 };
 
@@ -108,13 +110,15 @@ static const struct rec_sql_driver *const drivers[] = {&rec_sqlite_driver, &rec_
 
 int db_connect(struct rec_sql **db, bool create, struct rec_err *err)
 {
-    return rec_sql_open(db, store, &(struct rec_sql_options){.drivers = drivers, .busy_timeout = patience, .create = create}, err);
+    struct rec_sql_options options = {.drivers = drivers, .busy_timeout = patience, .longest_wait = patience, .create = create};
+
+    return rec_sql_open(db, store, &options, err);
 }
 
 int db_open(struct rec_store *out, enum db_need need, struct rec_err *err)
 {
     bool wanted = need == DB_KEYS || (need == DB_KEYS_IF_READABLE && access(db_keys(), R_OK) == 0);
-    struct rec_sql_options options = {.drivers = drivers, .busy_timeout = patience};
+    struct rec_sql_options options = {.drivers = drivers, .busy_timeout = patience, .longest_wait = patience};
 
     return rec_store_open(out, store, wanted ? db_keys() : NULL, &options, err);
 }

@@ -127,6 +127,7 @@ int rec_sql_open(struct rec_sql **out, const char *url, const struct rec_sql_opt
         return -1;
     db->driver = driver;
     db->busy_timeout = options->busy_timeout > 0 ? options->busy_timeout : 5;
+    db->longest_wait = options->longest_wait;
     db->connect_timeout = options->connect_timeout > 0 ? options->connect_timeout : 5;
     db->create = options->create;
     db->read_only = options->read_only;
@@ -177,11 +178,16 @@ enum rec_sql_fault rec_sql_open_fault(void)
     return open_fault;
 }
 
+static double bounded(const struct rec_sql *db, double seconds)
+{
+    return db->longest_wait > 0 && seconds > db->longest_wait ? db->longest_wait : seconds;
+}
+
 double rec_sql_patience(struct rec_sql *db, double seconds)
 {
     double before = db->busy_timeout;
 
-    db->busy_timeout = seconds > 0 ? seconds : 0;
+    db->busy_timeout = seconds > 0 ? bounded(db, seconds) : 0;
     if (db->driver->patience)
         db->driver->patience(db);
     return before;
@@ -341,5 +347,5 @@ int rec_sql_lock(struct rec_sql *db, const char *word, double wait, struct rec_e
         return refuse(db, err, "a lock needs a transaction that writes");
     if (rec_sql_ready(db, err) < 0)
         return -1;
-    return rec_sql_ended(db, db->driver->lock(db, word, wait, err));
+    return rec_sql_ended(db, db->driver->lock(db, word, bounded(db, wait), err));
 }

@@ -12,7 +12,7 @@ struct rec_sql {
     const struct rec_sql_driver *driver;
     char *name;                   /**< the URL, its password masked */
     char *path;                   /**< SQLite: the file; else NULL */
-    double busy_timeout, connect_timeout;
+    double busy_timeout, longest_wait, connect_timeout;
     bool create, read_only, one_shot;
     enum rec_sql_fault fault;
     bool in_transaction;          /**< this, mode and failed are kept by sql.c */
