@@ -124,9 +124,12 @@ static int read_only(struct rec_sql *db, int rc, struct rec_err *err)
 int rec_sqlite_fail(struct rec_sql *db, int rc, const char *sql, struct rec_err *err)
 {
     struct rec_sqlite *s = db->handle;
-    int number = s->db ? sqlite3_system_errno(s->db) : 0;
+    int last = errno, number = s->db ? sqlite3_system_errno(s->db) : 0;
     char message[256];
 
+    /* SQLite does not keep it when it was COMMIT that could not write. */
+    if (number == 0 && (last == EDQUOT || last == EFBIG || last == EROFS))
+        number = last;
     /* Other calls to SQLite, below, would change it. */
     snprintf(message, sizeof message, "%s", s->db && sqlite3_extended_errcode(s->db) == rc ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
     db->fault = REC_SQL_OTHER;
