@@ -80,13 +80,35 @@ static int name_it(struct backup *b, int64_t now, struct rec_err *err)
     return n < sizeof b->path ? 0 : rec_err_set(err, "%s: too long a name", to);
 }
 
-/* Which archives there are is known to the store, so that `forget` can name those that still hold a person. */
+/* The path from the root of a file that need not be there yet. */
+static char *from_root(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *whole = realpath(path, NULL), *directory = NULL;
+    struct rec_buf buf = {0};
+
+    if (whole)
+        return whole;
+    directory = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    whole = directory ? realpath(directory, NULL) : NULL;
+    if (whole)
+        rec_buf_addf(&buf, "%s/%s", strcmp(whole, "/") ? whole : "", slash ? slash + 1 : path);
+    free(directory);
+    free(whole);
+    return buf.data;
+}
+
+/* Which archives there are is known to the store, so that `forget` can name those that still hold a person: there must be none that it does
+ * not know. So it is told before the archive has its name; one that is listed and is not there does no harm. Somebody who loads may
+ * take a while. */
 static int record(struct backup *b, int64_t created, struct rec_err *err)
 {
-    char *whole = !strcmp(b->path, "-") ? NULL : realpath(b->path, NULL);
+    char *whole = !strcmp(b->path, "-") ? NULL : from_root(b->path);
     int64_t until = keep ? rec_retention_until(created, &b->retention) : 0;
+    double patience = rec_sql_patience(b->store.db, 600);
     int rc = rec_backup_list_add(&b->store, whole ? whole : "standard output", created, until, err);
 
+    rec_sql_patience(b->store.db, patience);
     free(whole);
     return rc;
 }
@@ -117,7 +139,7 @@ static int backup(struct backup *b, struct rec_err *err)
         return rec_err_prefix(err, "--keep");
     if (db_open(&b->store, DB_KEYS, err) < 0 || rec_store_id(b->id, &b->store, err) < 0 || name_it(b, options.now, err) < 0 ||
         rec_out_open(&b->out, b->path, true, err) < 0 || rec_backup_write(&b->store, &options, &b->out, &skipped, &report, err) < 0 ||
-        rec_out_commit(&b->out, err) < 0 || record(b, report.created, err) < 0)
+        record(b, report.created, err) < 0 || rec_out_commit(&b->out, err) < 0)
         return -1;
     if (skipped)
         tool_note(b->tool, "%zu keyring%s left out: keep a copy of the keys apart from the backups", skipped, skipped == 1 ? "" : "s");
