@@ -4,6 +4,7 @@
 #   make check              unit and command tests        (scripts/check installs what they need first)
 #   make lint               layers, headers alone, names, banned calls, shell, man pages, analyzer
 #   make bench              the tables of tests/bench
+#   make soak               tests/soak: long runs
 #   make fuzz               the fuzz targets, with clang's libFuzzer
 #   make install            into $(DESTDIR)$(PREFIX)
 #   make dist clean uninstall
@@ -198,6 +199,10 @@ $(BENCHES:%=bench-%): bench-%: all
 bench-kernels: $(B)/bench/kernels
 	$<
 
+# tests/soak: what takes too long for the check.
+soak: all
+	tests/soak/store
+
 # -- installing and the rest ---------------------------------------------------------------------
 
 BINDIR  ?= $(PREFIX)/bin
@@ -242,6 +247,6 @@ dist:
 clean:
 	rm -rf $(B)
 
-.PHONY: all lint lints unit unit-programs fuzz fuzz-regress completion install uninstall dist clean FORCE
+.PHONY: all soak lint lints unit unit-programs fuzz fuzz-regress completion install uninstall dist clean FORCE
 
 -include $(shell [ -d $(B)/obj ] && find $(B)/obj $(wildcard $(B)/fuzz/obj) -name '*.d')

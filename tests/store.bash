@@ -72,12 +72,12 @@ structure() {
     if [ "$KIND" = sqlite ]; then
         sql "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2"
     else
-        sql "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-             ORDER BY 1, 2" | sed 's/ NOT VALID$//'
-        sql "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2"
-        sql "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns WHERE table_schema = 'public'
-             ORDER BY 1, ordinal_position"
-        sql "SELECT event_object_table, trigger_name FROM information_schema.triggers WHERE trigger_schema = 'public' ORDER BY 1, 2"
+        sql "SELECT conrelid::regclass, conname, replace(pg_get_constraintdef(oid), ' NOT VALID', '') FROM pg_constraint
+                WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2;
+            SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2;
+            SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns WHERE table_schema = 'public'
+                ORDER BY 1, ordinal_position;
+            SELECT event_object_table, trigger_name FROM information_schema.triggers WHERE trigger_schema = 'public' ORDER BY 1, 2"
     fi
 }
 
@@ -88,12 +88,11 @@ sound() {
         found=$(sql "PRAGMA integrity_check; PRAGMA foreign_key_check")
         [ "$found" = ok ] || { echo "integrity: $found"; return 1; }
     fi
-    found=$(sql "SELECT count(*) FROM ratings r WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = r.user_id)
-        OR NOT EXISTS (SELECT 1 FROM movies m WHERE m.id = r.movie_id)
-        OR r.load_id <> 0 AND NOT EXISTS (SELECT 1 FROM loads l WHERE l.id = r.load_id)")
-    [ "$found" = 0 ] || { echo "$found ratings refer to nothing"; return 1; }
-    found=$(sql "SELECT count(*) FROM loads WHERE what = 'ratings' AND rows = 0")
-    [ "$found" = 0 ] || { echo "$found loads are there by half"; return 1; }
+    found=$(sql "SELECT 'a rating of ' || r.user_id || ' refers to nothing' FROM ratings r
+            WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = r.user_id) OR NOT EXISTS (SELECT 1 FROM movies m WHERE m.id = r.movie_id)
+            OR r.load_id <> 0 AND NOT EXISTS (SELECT 1 FROM loads l WHERE l.id = r.load_id)
+        UNION SELECT 'load ' || id || ' is there by half' FROM loads WHERE what = 'ratings' AND rows = 0")
+    [ -z "$found" ] || { echo "$found" | head -n 3; return 1; }
 }
 
 # leftovers: files of the working directory that a killed run may have left there.
