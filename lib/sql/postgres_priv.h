@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of the PostgreSQL driver share: postgres.c has the connection and transactions, postgres_statement.c parameters
- * and rows, postgres_fault.c says what went wrong, postgres_copy.c moves many rows, postgres_schema.c asks the catalogs.
+ * What the files of the PostgreSQL driver share: postgres.c has the connection and transactions, postgres_statement.c parameters and rows,
+ * postgres_fault.c says what went wrong, postgres_copy.c and postgres_copy_in.c move many rows, postgres_schema.c asks the catalogs.
  */
 #ifndef REC_POSTGRES_PRIV_H
 #define REC_POSTGRES_PRIV_H
@@ -71,12 +71,20 @@ int rec_postgres_fault_url(struct rec_sql *db, const char *said, struct rec_err 
 /** Our own reason. Returns -1. */
 int rec_postgres_fault_set(struct rec_sql *db, enum rec_sql_fault fault, struct rec_err *err, const char *fmt, ...) REC_PRINTF(4, 5);
 
-/* ---- postgres_copy.c ---- */
+/* ---- postgres_copy.c, postgres_copy_in.c ---- */
 
 int rec_postgres_copy_in(struct rec_sql *db, const char *table, const struct rec_copy_column *columns, size_t n, rec_copy_source *source,
                          void *context, uint64_t *rows, struct rec_err *err);
 int rec_postgres_copy_out(struct rec_sql *db, const char *query, const struct rec_copy_column *columns, size_t n, rec_copy_sink *sink,
                           void *context, uint64_t *rows, struct rec_err *err);
+/** How a stream of COPY begins, and what is before its first row. */
+enum { REC_POSTGRES_SIGNATURE = 11, REC_POSTGRES_HEADER = REC_POSTGRES_SIGNATURE + 8 };
+extern const char rec_postgres_copy_signature[REC_POSTGRES_SIGNATURE];
+/** The bytes of a number of that type, 0 for others; and what PostgreSQL calls the type. */
+size_t rec_postgres_copy_width(enum rec_copy_type type);
+const char *rec_postgres_copy_word(enum rec_copy_type type);
+/** The result of a COPY that has ended. */
+int rec_postgres_copy_ended(struct rec_sql *db, uint64_t *rows, struct rec_err *err);
 /** Ends a COPY that should not have begun, and reads what is left of its results. */
 void rec_postgres_copy_abandon(struct rec_postgres *pg, const char *why);
 

@@ -26,7 +26,7 @@ int rec_sqlpool_new(struct rec_sqlpool **out, const char *url, const struct rec_
     size_t bytes;
 
     *out = NULL;
-    if (size == 0 || rec_size_mul(&bytes, size, sizeof pool->stack[0]) < 0 || rec_size_add(&bytes, bytes, sizeof *pool) < 0)
+    if (size == 0 || rec_size_mul(&bytes, size, sizeof(struct rec_sql *)) < 0 || rec_size_add(&bytes, bytes, sizeof *pool) < 0)
         return rec_err_set(err, "database: a pool of %zu connections makes no sense", size);
     pool = rec_calloc(1, bytes, "database", err);
     if (!pool)
