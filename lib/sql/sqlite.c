@@ -204,18 +204,60 @@ static int run(struct rec_sql *db, int64_t *changed, const char *sql, const stru
     return status;
 }
 
+static void rollback(struct rec_sql *db)
+{
+    struct rec_sqlite *s = db->handle;
+
+    /* SQLite has undone it by itself after some errors. It cannot fail otherwise: nothing is left to be written. */
+    if (!sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    rec_sqlite_end_bulk(db);
+}
+
+static size_t line_at(const char *text, const char *at)
+{
+    size_t line = 1;
+
+    for (; text < at; text++)
+        line += *text == '\n';
+    return line;
+}
+
+/* A failure is told with its line: where SQLite saw it, or where the statement begins. */
+static int script_failed(struct rec_sql *db, int rc, const char *script, const char *statement, struct rec_err *err)
+{
+    struct rec_sqlite *s = db->handle;
+    int offset = sqlite3_error_offset(s->db);
+    const char *begin = statement + strspn(statement, " \t\r\n");
+    char line[32];
+
+    snprintf(line, sizeof line, "line %zu", line_at(script, offset > 0 ? statement + offset : begin));
+    rec_sqlite_fail(db, rc, begin, err);
+    return rec_err_prefix(err, line);
+}
+
 static int script(struct rec_sql *db, const char *sql, struct rec_err *err)
 {
     struct rec_sqlite *s = db->handle;
-    int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+    const char *at = sql, *rest = NULL;
+    int rc = SQLITE_OK, status = 0;
 
-    if (rc == SQLITE_OK)
-        return 0;
-    rec_sqlite_fail(db, rc, sql, err);
-    /* A script may have begun a transaction of its own. */
+    for (; status == 0 && *at; at = rest) {
+        sqlite3_stmt *stmt = NULL;
+        rc = sqlite3_prepare_v2(s->db, at, -1, &stmt, &rest);
+        while (rc == SQLITE_OK && stmt && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+            rc = SQLITE_OK;
+        if (rc != SQLITE_OK && rc != SQLITE_DONE)
+            status = script_failed(db, rc, sql, at, err);
+        sqlite3_finalize(stmt);
+    }
+    if (status == 0 && !sqlite3_get_autocommit(s->db) != db->in_transaction) {
+        db->fault = REC_SQL_OTHER;
+        status = rec_err_set(err, "%s: a script may neither begin nor end a transaction", db->name);
+    }
     if (!db->in_transaction && !sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    return -1;
+        rollback(db);
+    return status;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------------- */
@@ -304,16 +346,6 @@ static int next(struct rec_sql_rows *rows, struct rec_err *err)
 }
 
 /* ---- transactions --------------------------------------------------------------------------------- */
-
-static void rollback(struct rec_sql *db)
-{
-    struct rec_sqlite *s = db->handle;
-
-    /* SQLite has undone it by itself after some errors. It cannot fail otherwise: nothing is left to be written. */
-    if (!sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    rec_sqlite_end_bulk(db);
-}
 
 static int begin(struct rec_sql *db, enum rec_sql_mode mode, struct rec_err *err)
 {

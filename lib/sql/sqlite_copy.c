@@ -8,13 +8,18 @@
  */
 #include "sqlite_priv.h"
 
+#include <math.h>
+
 /* ---- in: the source as a table -------------------------------------------------------------------- */
 
 struct source {
+    struct rec_sql *db;
+    const char *table;
+    const struct rec_copy_column *columns;
+    size_t n;
     rec_copy_source *next;
     void *context;
     struct rec_sql_value *row;
-    size_t n;
     uint64_t rows;
     int more;                   /* what next said last: 1, 0 or -1 */
     struct rec_err *err;
@@ -79,11 +84,40 @@ static struct source *source_of(sqlite3_vtab_cursor *cursor)
     return ((struct table *)cursor->pVtab)->source;
 }
 
+/* SQLite would take any value; what PostgreSQL refuses, or makes a float, is no other here. */
+static bool fits(struct rec_sql_value *value, enum rec_copy_type type)
+{
+    double real;
+
+    switch (type) {
+    case REC_COPY_INT16:
+        return value->type == REC_SQL_INT && value->integer == (int16_t)value->integer;
+    case REC_COPY_INT32:
+        return value->type == REC_SQL_INT && value->integer == (int32_t)value->integer;
+    case REC_COPY_INT64:
+        return value->type == REC_SQL_INT;
+    case REC_COPY_REAL32:
+    case REC_COPY_REAL64:
+        if (value->type != REC_SQL_INT && value->type != REC_SQL_REAL)
+            return false;
+        real = value->type == REC_SQL_INT ? (double)value->integer : value->real;
+        *value = rec_sql_real(type == REC_COPY_REAL32 ? (double)(float)real : real);
+        return isfinite(value->real);
+    case REC_COPY_TEXT:
+        return value->type == REC_SQL_TEXT;
+    default:
+        return value->type == REC_SQL_BLOB;
+    }
+}
+
 static int next_row(sqlite3_vtab_cursor *cursor)
 {
     struct source *s = source_of(cursor);
 
     s->more = s->next(s->context, s->row, s->err);
+    for (size_t i = 0; s->more > 0 && i < s->n; i++)
+        if (s->row[i].type != REC_SQL_NULL && !fits(&s->row[i], s->columns[i].type))
+            s->more = rec_err_set(s->err, "%s: %s.%s: a value does not fit its type", s->db->name, s->table, s->columns[i].name);
     if (s->more < 0)
         return SQLITE_ERROR;
     s->rows += s->more > 0;
@@ -172,7 +206,7 @@ static int insert(struct rec_sql *db, struct source *source, const char *sql, st
 int rec_sqlite_copy_in(struct rec_sql *db, const char *table, const struct rec_copy_column *columns, size_t n, rec_copy_source *source,
                        void *context, uint64_t *rows, struct rec_err *err)
 {
-    struct source s = {.next = source, .context = context, .n = n, .err = err};
+    struct source s = {.db = db, .table = table, .columns = columns, .n = n, .next = source, .context = context, .err = err};
     struct rec_buf text = {0};
     int status = -1;
 
