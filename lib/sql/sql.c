@@ -90,13 +90,13 @@ static const struct rec_sql_driver *find_driver(const char *url, const struct re
 
 static int refuse_url(const char *url, struct rec_err *err)
 {
-    char *name = masked(url, NULL, err);
+    char *name = *url ? masked(url, NULL, err) : NULL;
 
+    if (!*url)
+        return rec_err_set(err, "database: has no name; give sqlite:///path or postgresql://host/name");
     if (!name)
         return -1;
-    if (!*url)
-        rec_err_set(err, "database: has no name; give sqlite:///path or postgresql://host/name");
-    else if (begins(url, "postgresql://") || begins(url, "postgres://") || begins(url, "sqlite:"))
+    if (begins(url, "postgresql://") || begins(url, "postgres://") || begins(url, "sqlite:"))
         rec_err_set(err, "%s: this program was built without that kind of database", name);
     else
         rec_err_set(err, "%s: is no database; give sqlite:///path or postgresql://host/name", name);
