@@ -108,6 +108,14 @@ static void interns_many(void **state)
     /* Ids that were there used no numbers up. */
     assert_int_equal(intern(b, REC_NAMES_MOVIES, "next"), 3001);
     assert_int_equal(both_int(b, "SELECT count(*) FROM movies WHERE title = '' AND genres = '' AND year = 0"), 3001);
+    /* A few among many, which are looked up: one that is there, one that is not. */
+    struct rec_ids few = ids_of("m", 2999, 3001);
+    assert_int_equal(intern_all(b, REC_NAMES_MOVIES, &few, again), 1);
+    assert_int_equal(again[0], row[rec_ids_find(&more, "m2999", 5)]);
+    assert_int_equal(again[1], 3002);
+    assert_int_equal(intern_all(b, REC_NAMES_MOVIES, &few, again), 0);
+    assert_int_equal(again[1], 3002);
+    rec_ids_clear(&few);
     /* Users and movies within one transaction, and twice the same. */
     both_ok(b, rec_sql_begin(b->store.db, REC_SQL_WRITE, &b->err));
     both_ok(b, rec_names_intern_all(row, &b->store, REC_NAMES_USERS, &some, NULL, &b->err));
