@@ -7,7 +7,6 @@
 
 #include <sodium.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 void rec_secret_ready(void)
 {
@@ -16,7 +15,7 @@ void rec_secret_ready(void)
     if (atomic_load_explicit(&done, memory_order_acquire))
         return;
     if (sodium_init() < 0)
-        abort();
+        sodium_misuse();
     atomic_store_explicit(&done, true, memory_order_release);
 }
 
