@@ -177,8 +177,9 @@ static int read_one(struct rec_account *out, struct rec_store *store, const char
 {
     struct rec_sql_rows rows;
     int status;
-    *out = (struct rec_account){.id = ""};
-    if (rec_sql_query(&rows, store->db, sql, params, n, err) < 0)
+    status = rec_sql_query(&rows, store->db, sql, params, n, err);
+    *out = (struct rec_account){.id = ""}; /* not before: what is asked for may be in it */
+    if (status < 0)
         return -1;
     status = rec_sql_next(&rows, err);
     if (status > 0 && rec_accounts_read(out, store, rows.value, err) < 0)
@@ -195,9 +196,10 @@ int rec_accounts_by_id(struct rec_account *out, struct rec_store *store, const c
 int rec_accounts_by_name(struct rec_account *out, struct rec_store *store, const char *name, struct rec_err *err)
 {
     char key[REC_ACCOUNTS_NAME_LONGEST + 1];
-    *out = (struct rec_account){.id = ""};
-    if (rec_accounts_check_name(name, NULL) < 0)
+    if (rec_accounts_check_name(name, NULL) < 0) {
+        *out = (struct rec_account){.id = ""};
         return 0;
+    }
     rec_accounts_fold(key, sizeof key, name);
     return read_one(out, store, "SELECT " REC_ACCOUNTS_COLUMNS " FROM" REC_ACCOUNTS_TABLES "WHERE a.name_key = $1",
                     REC_SQL(rec_sql_text(key)), err);

@@ -6,7 +6,8 @@
  * to BATCH events, stores them in one transaction, and wakes each caller with its own result; those that came meanwhile are the next batch.
  * So the batches grow with the load by themselves, nobody is overtaken, and a caller that is alone waits for nobody.
  *
- * A request that is refused before anything of it was written (no such movie) leaves the transaction whole. Any other failure undoes the
+ * Within a batch, requests are taken in the order of their users' ids, which is the order in which everybody locks users on PostgreSQL; those
+ * of the same user in the order in which they came. A request that is refused before anything of it was written (no such movie) leaves the transaction whole. Any other failure undoes the
  * transaction, and the requests of the batch are tried one by one. When the connection is lost, the writer connects again and tries once
  * more: events are named before the first attempt, so that a commit whose answer was lost is not stored twice.
  */
@@ -15,12 +16,13 @@
 #include <errno.h>
 #include <pthread.h>
 
-#define BATCH ((size_t)1000)     /* events in a transaction, unless one request has more */
+#define BATCH 1000               /* events in a transaction, unless one request has more */
 #define QUEUE ((size_t)100000)   /* events that may wait */
 
 struct waiter {
     struct rec_feedback_request request;
     struct waiter *next;
+    size_t number;               /* its place in the batch */
     pthread_cond_t woken;
     int status;
     enum rec_sql_fault fault;
@@ -34,6 +36,7 @@ struct rec_appender {
     const struct rec_keyring *keys;
     struct rec_store store;      /* the writer's own */
     bool open;
+    struct waiter *order[BATCH]; /* room to sort in */
     pthread_t writer;
     pthread_mutex_t lock;        /* of all below */
     pthread_cond_t work;
@@ -149,19 +152,32 @@ static void write_waiting(struct rec_appender *a, struct batch *batch)
 
 /* ---- the writer: its thread ----------------------------------------------------------------------- */
 
-/* The head of the list, cut off after at most BATCH events. */
+static int by_user(const void *a, const void *b)
+{
+    const struct waiter *v = *(struct waiter *const *)a, *w = *(struct waiter *const *)b;
+    int order = strcmp(v->request.events[0].user, w->request.events[0].user);
+    return order != 0 ? order : (v->number > w->number) - (v->number < w->number);
+}
+
+/* The head of the list, cut off after at most BATCH events, and sorted. */
 static struct waiter *take(struct rec_appender *a)
 {
-    struct waiter *first = a->head, *w = first;
-    size_t events = w->request.n;
-    while (w->next && events + w->next->request.n <= BATCH)
-        w = w->next, events += w->request.n;
-    a->head = w->next;
-    if (!a->head)
+    struct waiter *w = a->head;
+    size_t events = 0, n = 0;
+    do {
+        events += w->request.n;
+        w->number = n;
+        a->order[n++] = w;
+        w = w->next;
+    } while (w && events + w->request.n <= BATCH);
+    a->head = w;
+    if (!w)
         a->tail = &a->head;
-    w->next = NULL;
     a->events -= events;
-    return first;
+    qsort(a->order, n, sizeof a->order[0], by_user);
+    for (size_t i = 0; i < n; i++)
+        a->order[i]->next = i + 1 < n ? a->order[i + 1] : NULL;
+    return a->order[0];
 }
 
 static void *write_on(void *context)
@@ -277,6 +293,10 @@ int rec_appender_add(struct rec_appender *a, const struct rec_event *events, siz
     int status;
     if (added)
         *added = 0;
+    if (fault)
+        *fault = REC_SQL_FINE;
+    if (n == 0)
+        return 0;
     if (rec_feedback_begin(&w.request, NULL, events, n, now, err) < 0) {
         if (fault)
             *fault = REC_SQL_CONSTRAINT;

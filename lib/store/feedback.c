@@ -5,7 +5,7 @@
  * An event costs two statements: one finds the rows of its user and movie and inserts it, unless it is there already; one brings the rating
  * up to date. What the first one cannot do (a new user, an unknown movie, an event sent twice) is looked into only when it has inserted
  * nothing. On PostgreSQL it also locks the row of the user, so that a rating and a removal of the same pair take turns: the
- * second one then sees what the first one did.
+ * second one then sees what the first one did. Users are taken in the order of their ids, so that two requests do not wait for each other.
  *
  * Of two events the later `time` decides; of two at the same second the one that came later. A rating that arrives after a later removal
  * is kept as an event, and does not bring the pair back (the index feedback_removed makes this one look-up).
@@ -64,13 +64,20 @@ static int check_event(struct rec_sql *db, const struct rec_event *e, struct rec
     return 0;
 }
 
-/* The place of each event among those of the same request. */
-static int number_parts(struct rec_feedback_request *q, struct rec_err *err)
+static int by_user(const void *a, const void *b, void *context)
+{
+    const struct rec_feedback_place *p = a, *q = b;
+    const struct rec_event *events = context;
+    int order = strcmp(events[p->event].user, events[q->event].user);
+    return order != 0 ? order : (p->event > q->event) - (p->event < q->event);
+}
+
+static int find_places(struct rec_feedback_request *q, struct rec_err *err)
 {
     struct rec_hashmap requests = {0};
     int32_t *count = NULL;
     int status = -1;
-    if (!(q->part = rec_calloc(q->n, sizeof *q->part, "events", err)) || !(count = rec_calloc(q->n, sizeof *count, "events", err)))
+    if (!(q->place = rec_calloc(q->n, sizeof *q->place, "events", err)) || !(count = rec_calloc(q->n, sizeof *count, "events", err)))
         goto out;
     for (size_t i = 0; i < q->n; i++) {
         const char *name = q->events[i].request ? q->events[i].request : q->drawn;
@@ -79,8 +86,9 @@ static int number_parts(struct rec_feedback_request *q, struct rec_err *err)
             rec_err_memory(err, "events");
             goto out;
         }
-        q->part[i] = count[k]++;
+        q->place[i] = (struct rec_feedback_place){.event = (int32_t)i, .part = count[k]++};
     }
+    qsort_r(q->place, q->n, sizeof *q->place, by_user, (void *)(uintptr_t)q->events);
     status = 0;
 out:
     free(count);
@@ -98,7 +106,7 @@ int rec_feedback_begin(struct rec_feedback_request *q, struct rec_sql *db, const
         if (check_event(db, &events[i], err) < 0)
             return -1;
     rec_secret_name(q->drawn, REC_FEEDBACK_DRAWN);
-    if (n > 1 && number_parts(q, err) < 0) {
+    if (n > 1 && find_places(q, err) < 0) {
         rec_feedback_end(q);
         return rec_sql_refuse(db, REC_SQL_OTHER, err, "events: out of memory");
     }
@@ -107,8 +115,8 @@ int rec_feedback_begin(struct rec_feedback_request *q, struct rec_sql *db, const
 
 void rec_feedback_end(struct rec_feedback_request *q)
 {
-    free(q->part);
-    q->part = NULL;
+    free(q->place);
+    q->place = NULL;
 }
 
 /* ---- storing one ---------------------------------------------------------------------------------- */
@@ -147,14 +155,15 @@ static int64_t arrival(int64_t now)
 }
 
 /* 1: inserted; 0: not. */
-static int insert_event(struct pair *pair, const struct rec_feedback_request *q, size_t i, struct rec_store *store, struct rec_err *err)
+static int insert_event(struct pair *pair, const struct rec_feedback_request *q, const struct rec_feedback_place *place,
+                        struct rec_store *store, struct rec_err *err)
 {
-    const struct rec_event *e = &q->events[i];
+    const struct rec_event *e = &q->events[place->event];
     bool locking = strcmp(rec_sql_dialect(store->db), "postgresql") == 0;
     struct rec_sql_rows rows;
     int status;
     if (rec_sql_query(&rows, store->db, locking ? insert_locking : insert_plain,
-                      REC_SQL(rec_sql_int(arrival(q->now)), rec_sql_int(e->time), rec_sql_int(q->part ? q->part[i] : 0),
+                      REC_SQL(rec_sql_int(arrival(q->now)), rec_sql_int(e->time), rec_sql_int(place->part),
                               is(e->kind, "rating") ? rec_sql_real(rec_num_decimal((float)e->value)) : rec_sql_null(), rec_sql_text(e->kind),
                               rec_sql_text(e->request ? e->request : q->drawn), rec_sql_text(e->arm), rec_sql_text(e->user),
                               rec_sql_text(e->movie)),
@@ -200,17 +209,19 @@ int rec_feedback_append(struct rec_feedback_request *q, struct rec_store *store,
     q->added = 0;
     q->touched = false;
     for (size_t i = 0; i < q->n; i++) {
+        const struct rec_feedback_place place = q->place ? q->place[i] : (struct rec_feedback_place){0, 0};
+        const struct rec_event *event = &q->events[place.event];
         struct pair pair;
-        int new = insert_event(&pair, q, i, store, err);
-        if (new == 0 && (new = prepare(q, &q->events[i], store, err)) > 0)
-            new = insert_event(&pair, q, i, store, err);
+        int new = insert_event(&pair, q, &place, store, err);
+        if (new == 0 && (new = prepare(q, event, store, err)) > 0)
+            new = insert_event(&pair, q, &place, store, err);
         if (new < 0)
             return -1;
         if (new == 0)
             continue;
         q->touched = true;
         q->added++;
-        if (update_rating(&pair, &q->events[i], store, err) < 0)
+        if (update_rating(&pair, event, store, err) < 0)
             return -1;
     }
     return 0;
@@ -229,7 +240,7 @@ int rec_feedback_add(struct rec_store *store, const struct rec_event *events, si
         *added = 0;
     if (rec_feedback_begin(&request, store->db, events, n, now, err) < 0)
         return -1;
-    status = rec_store_write(store, append, &request, err);
+    status = n > 0 ? rec_store_write(store, append, &request, err) : 0;
     if (status == 0 && added)
         *added = request.added;
     rec_feedback_end(&request);

@@ -9,13 +9,18 @@
 
 #define REC_FEEDBACK_DRAWN 26
 
+/** An event's number, and its place among those of the same request. */
+struct rec_feedback_place {
+    int32_t event, part;
+};
+
 /** What one caller wants stored together. */
 struct rec_feedback_request {
     const struct rec_event *events;
     size_t n;
     int64_t now;
     char drawn[REC_FEEDBACK_DRAWN + 1]; /**< the name of events without one: kept for every attempt, so that a second one stores nothing twice */
-    int32_t *part;                      /**< [n] the place of each in its request; NULL: one event */
+    struct rec_feedback_place *place;   /**< [n] in the order of users' ids, in which everybody locks them; NULL: one event */
     size_t added;
     bool touched;                       /**< something of it was written in this attempt, so that a failure must be undone */
 };
