@@ -296,8 +296,7 @@ static int add(struct rec_store *store, void *context, struct rec_err *err)
         return rec_sql_refuse(store->db, REC_SQL_UNIQUE, err, "account %s: the e-mail is taken", a->spec->name);
     if (insert_account(store, a, err) < 0)
         return -1;
-    memcpy(other.id, a->out->id, sizeof other.id); // what is read goes where the id is
-    return rec_accounts_by_id(a->out, store, other.id, err) < 0 ? -1 : 0;
+    return rec_accounts_by_id(a->out, store, a->out->id, err) < 0 ? -1 : 0;
 }
 
 int rec_accounts_add(struct rec_account *out, struct rec_store *store, const struct rec_accounts_new *spec, int64_t now, struct rec_err *err)

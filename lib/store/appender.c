@@ -42,6 +42,8 @@ struct rec_appender {
     pthread_cond_t work;
     struct waiter *head, **tail;
     size_t events;               /* in the list */
+    size_t callers;              /* within rec_appender_add */
+    pthread_cond_t gone;         /* there are none */
     bool started, stopping;
     int start_status;
     struct rec_err start_err;
@@ -235,6 +237,7 @@ static int begin_thread(struct rec_appender *a, struct rec_err *err)
 static void free_appender(struct rec_appender *a)
 {
     pthread_cond_destroy(&a->work);
+    pthread_cond_destroy(&a->gone);
     pthread_mutex_destroy(&a->lock);
     free(a->url);
     free(a);
@@ -252,6 +255,7 @@ int rec_appender_new(struct rec_appender **out, const char *url, const struct re
     a->tail = &a->head;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->work, NULL);
+    pthread_cond_init(&a->gone, NULL);
     if (!(a->url = strdup(url))) {
         rec_err_memory(err, "appender");
         free_appender(a);
@@ -265,25 +269,37 @@ int rec_appender_new(struct rec_appender **out, const char *url, const struct re
     return 0;
 }
 
+/* What keeps a request out. */
+static int refuse(const struct rec_appender *a, struct waiter *w)
+{
+    w->fault = REC_SQL_BUSY;
+    if (a->stopping)
+        return rec_err_set(&w->err, "appender: is closing; nothing more is taken");
+    if (a->events > 0 && a->events + w->request.n > QUEUE)
+        return rec_err_set(&w->err, "appender: too many events are waiting; try again");
+    w->fault = REC_SQL_FINE;
+    return 0;
+}
+
 /* Into the list, and asleep until it is done. */
 static int wait_for(struct rec_appender *a, struct waiter *w)
 {
+    int status;
     pthread_mutex_lock(&a->lock);
-    if (a->stopping || (a->events > 0 && w->request.n > QUEUE - (a->events < QUEUE ? a->events : QUEUE))) {
-        bool stopping = a->stopping;
-        pthread_mutex_unlock(&a->lock);
-        w->fault = REC_SQL_BUSY;
-        return stopping ? rec_err_set(&w->err, "appender: is closing; nothing more is taken")
-                        : rec_err_set(&w->err, "appender: too many events are waiting; try again");
+    a->callers++;
+    if ((status = refuse(a, w)) == 0) {
+        *a->tail = w;
+        a->tail = &w->next;
+        a->events += w->request.n;
+        pthread_cond_signal(&a->work);
+        while (!w->done)
+            pthread_cond_wait(&w->woken, &a->lock);
+        status = w->status;
     }
-    *a->tail = w;
-    a->tail = &w->next;
-    a->events += w->request.n;
-    pthread_cond_signal(&a->work);
-    while (!w->done)
-        pthread_cond_wait(&w->woken, &a->lock);
+    if (--a->callers == 0)
+        pthread_cond_signal(&a->gone);
     pthread_mutex_unlock(&a->lock);
-    return w->status;
+    return status;
 }
 
 int rec_appender_add(struct rec_appender *a, const struct rec_event *events, size_t n, int64_t now, size_t *added,
@@ -322,6 +338,8 @@ void rec_appender_free(struct rec_appender *a)
     pthread_mutex_lock(&a->lock);
     a->stopping = true;
     pthread_cond_broadcast(&a->work);
+    while (a->callers > 0)
+        pthread_cond_wait(&a->gone, &a->lock);
     pthread_mutex_unlock(&a->lock);
     pthread_join(a->writer, NULL);
     free_appender(a);
