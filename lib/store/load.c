@@ -2,9 +2,9 @@
  *
  * Many ratings into the store, in one transaction.
  *
- * Into an empty table they are copied in the order of its primary key, without indexes, which are built at the end. Else the file goes to a
- * temporary table beside, which is compared with what is there: what is new or other is written, and nothing else is touched, so
- * that the same file again writes no rating.
+ * Into an empty table they are copied in the order of its primary key, without indexes, which are built at the end. Else they are compared
+ * with what is there, and what is new or other is merged by way of a temporary table; nothing else is touched, so that the same file
+ * again writes no rating.
  *
  * A rating without a time counts as one of 1970-01-01, the earliest: it does not displace one that has a time, and is displaced.
  */
@@ -35,11 +35,6 @@ static void tell(const struct load *load, const char *what, uint64_t done, uint6
 {
     if (load->options->progress)
         load->options->progress(load->options->context, what, done, total);
-}
-
-static bool is_sqlite(const struct rec_store *store)
-{
-    return strcmp(rec_sql_dialect(store->db), "sqlite") == 0;
 }
 
 /* ---- the row of `loads` ---- */
@@ -96,7 +91,7 @@ static int copy_into_empty(struct load *load, struct rec_store *store, struct re
     if (rec_copy_bulk_begin(&bulk, store->db, "ratings", err) < 0)
         return -1;
     empty = is_empty(store, err);   /* once more: nobody else can write to it from here on */
-    rec_load_rows_rewind(&load->rows, (int32_t)load->id);
+    rec_load_rows_rewind(&load->rows, (int32_t)load->id, NULL);
     if (empty == 1 && rec_copy_in(store->db, "ratings", rating_columns, REC_LENGTH(rating_columns), rec_load_rows_next, &load->rows,
                                   &copied, err) < 0)
         empty = -1;
@@ -111,88 +106,48 @@ static int copy_into_empty(struct load *load, struct rec_store *store, struct re
 
 /* ---- into a table that has ratings ---- */
 
-static const struct rec_copy_column staged_columns[] = {
-    {"user_id", REC_COPY_INT32}, {"movie_id", REC_COPY_INT32}, {"value", REC_COPY_REAL32}, {"time", REC_COPY_INT64},
-};
-
-#define STAGING_COLUMNS "(user_id INTEGER NOT NULL, movie_id INTEGER NOT NULL, value REAL NOT NULL, time BIGINT"
-#define DELTA_COLUMNS "(kind INTEGER NOT NULL, user_id INTEGER NOT NULL, movie_id INTEGER NOT NULL, value REAL NOT NULL, time BIGINT)"
-
-/* Rows are compared in the order of the key, both ways there is one: what is sorted already is not sorted again. */
-static const char stage_sqlite[] =
-    "CREATE TEMPORARY TABLE load_staging " STAGING_COLUMNS ", PRIMARY KEY (user_id, movie_id)) WITHOUT ROWID;"
-    "CREATE TEMPORARY TABLE load_delta " DELTA_COLUMNS ";";
-static const char stage_postgresql[] =
-    "CREATE TEMPORARY TABLE load_staging " STAGING_COLUMNS ") ON COMMIT DROP;"
-    "CREATE TEMPORARY TABLE load_delta " DELTA_COLUMNS " ON COMMIT DROP;"
-    "SET LOCAL work_mem = '256MB';";
-static const char unstage[] = "DROP TABLE load_staging; DROP TABLE load_delta;";
-
-/* What differs: 1 new, 2 changed; and 3, left out as the store has a later one. */
-static const char compare[] =
-    "INSERT INTO load_delta (kind, user_id, movie_id, value, time) "
-    "SELECT CASE WHEN r.user_id IS NULL THEN 1 WHEN coalesce(r.time, 0) > coalesce(s.time, 0) THEN 3 ELSE 2 END, "
-    "s.user_id, s.movie_id, s.value, s.time "
-    "FROM load_staging s LEFT JOIN ratings r ON r.user_id = s.user_id AND r.movie_id = s.movie_id "
-    "WHERE r.user_id IS NULL OR r.value <> s.value OR coalesce(r.time, 0) <> coalesce(s.time, 0)";
+static const char stage[] =
+    "CREATE TEMPORARY TABLE load_delta (user_id INTEGER NOT NULL, movie_id INTEGER NOT NULL, value REAL NOT NULL, load_id INTEGER NOT NULL, "
+    "time BIGINT)";
 
 /* Feedback may have come since they were compared (PostgreSQL): what is later stays. */
 static const char merge[] =
-    "INSERT INTO ratings (user_id, movie_id, value, load_id, time) "
-    "SELECT user_id, movie_id, value, CAST($1 AS INTEGER), time FROM load_delta WHERE kind < 3 ORDER BY user_id, movie_id "
+    "INSERT INTO ratings (user_id, movie_id, value, load_id, time) SELECT user_id, movie_id, value, load_id, time FROM load_delta WHERE true "
     "ON CONFLICT (user_id, movie_id) DO UPDATE SET value = excluded.value, load_id = excluded.load_id, time = excluded.time "
     "WHERE coalesce(ratings.time, 0) <= coalesce(excluded.time, 0)";
 
-static int count_delta(uint64_t count[4], struct rec_store *store, struct rec_err *err)
+static void count(struct load *load, const struct load_compare *c, uint64_t staged, uint64_t written)
 {
-    struct rec_sql_rows rows;
-    int status;
+    struct rec_load_report *report = load->report;
+    uint64_t late = staged - written;   /* a later feedback came in between */
 
-    if (rec_sql_query(&rows, store->db, "SELECT kind, count(*) FROM load_delta GROUP BY kind", REC_SQL_NONE, err) < 0)
-        return -1;
-    while ((status = rec_sql_next(&rows, err)) > 0)
-        if (rows.value[0].integer >= 1 && rows.value[0].integer <= 3)
-            count[rows.value[0].integer] = (uint64_t)rows.value[1].integer;
-    rec_sql_done(&rows);
-    return status;
-}
-
-static int stage(struct load *load, struct rec_store *store, uint64_t *staged, struct rec_err *err)
-{
-    if (rec_sql_script(store->db, is_sqlite(store) ? stage_sqlite : stage_postgresql, err) < 0)
-        return -1;
-    rec_load_rows_rewind(&load->rows, 0);
-    if (rec_copy_in(store->db, "load_staging", staged_columns, REC_LENGTH(staged_columns), rec_load_rows_next, &load->rows, staged,
-                    err) < 0)
-        return -1;
-    /* Without figures the planner would take a million rows for a thousand. */
-    return is_sqlite(store) ? 0 : rec_sql_script(store->db, "ANALYZE load_staging", err);
+    report->changed = c->count[LOAD_CHANGED] - (late < c->count[LOAD_CHANGED] ? late : c->count[LOAD_CHANGED]);
+    report->added = written - report->changed;
+    report->same = c->count[LOAD_SAME];
+    report->older = c->count[LOAD_OLDER] + load->rows.kept_out + late;
 }
 
 static int merge_with_table(struct load *load, struct rec_store *store, struct rec_err *err)
 {
-    struct rec_load_report *report = load->report;
-    uint64_t count[4] = {0}, staged = 0;
+    struct load_compare compare = {0};
+    uint64_t staged = 0;
     int64_t written = 0;
+    int status = -1;
 
-    if (stage(load, store, &staged, err) < 0)
-        return -1;
-    tell(load, "compare", 0, 0);
-    if (rec_sql_exec(store->db, NULL, compare, REC_SQL_NONE, err) < 0 || count_delta(count, store, err) < 0)
-        return -1;
+    if (rec_load_compare_make(&compare, store, &load->plan, load->options, err) < 0 || rec_sql_script(store->db, stage, err) < 0)
+        goto out;
+    rec_load_rows_rewind(&load->rows, (int32_t)load->id, compare.kind);
+    if (rec_copy_in(store->db, "load_delta", rating_columns, REC_LENGTH(rating_columns), rec_load_rows_next, &load->rows, &staged, err) < 0)
+        goto out;
     tell(load, "merge", 0, 0);
-    if (count[1] + count[2] && rec_sql_exec(store->db, &written, merge, REC_SQL(rec_sql_int(load->id)), err) < 0)
-        return -1;
-    report->added = count[1];
-    report->changed = count[2];
-    if ((uint64_t)written < count[1] + count[2]) {   /* the feedback that came since */
-        uint64_t late = count[1] + count[2] - (uint64_t)written;
-        report->changed -= late < count[2] ? late : count[2];
-        report->added = (uint64_t)written - report->changed;
-    }
-    report->same = staged - count[1] - count[2] - count[3];
-    report->older = load->rows.kept_out + staged - report->added - report->changed - report->same;
-    return rec_sql_script(store->db, unstage, err);
+    if ((staged && rec_sql_exec(store->db, &written, merge, REC_SQL_NONE, err) < 0) ||
+        rec_sql_script(store->db, "DROP TABLE load_delta", err) < 0)
+        goto out;
+    count(load, &compare, staged, (uint64_t)written);
+    status = 0;
+out:
+    rec_load_compare_clear(&compare);
+    return status;
 }
 
 /* ---- all of it ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The parts of a load of ratings: who and what of the file is taken, under which rows of the database (load_plan.c), and the ratings in the
- * order of the primary key (load_rows.c).
+ * The parts of a load of ratings: who and what of the file is taken, under which rows of the database (load_plan.c), what of it the store has
+ * already (load_compare.c), and the ratings in the order of the primary key (load_rows.c).
  */
 #ifndef REC_LOAD_PRIV_H
 #define REC_LOAD_PRIV_H
@@ -25,6 +25,28 @@ struct load_plan {
 int rec_load_plan_make(struct load_plan *plan, struct rec_store *store, const struct rec_ratings *r, struct rec_err *err);
 void rec_load_plan_clear(struct load_plan *plan);
 
+/* ---- load_compare.c ---- */
+
+/* What a rating of the file is to the store. */
+enum load_kind { LOAD_NEW, LOAD_CHANGED, LOAD_SAME, LOAD_OLDER };
+
+struct load_compare {
+    const struct load_plan *plan;
+    const struct rec_load_options *options;
+    uint8_t *kind;                  /* [nnz] */
+    uint64_t count[4];              /* by kind; that of LOAD_NEW stays 0 */
+    int32_t *user, *item;           /* by row of the database: number in the file + 1 */
+    size_t user_rows, item_rows;
+    size_t at_user;
+    int64_t next;
+    uint64_t done;
+};
+
+/** Clear it even when this fails. */
+int rec_load_compare_make(struct load_compare *compare, struct rec_store *store, const struct load_plan *plan,
+                          const struct rec_load_options *options, struct rec_err *err);
+void rec_load_compare_clear(struct load_compare *compare);
+
 /* ---- load_rows.c ---- */
 
 /* A pair whose rating was taken back, and when last. */
@@ -37,10 +59,11 @@ struct load_removed {
 struct load_rows {
     const struct load_plan *plan;
     const struct rec_load_options *options;
-    int32_t load_id;                /* written after the value; 0: no such column */
+    int32_t load_id;
+    const uint8_t *kind;            /* [nnz] only those that are new or changed; NULL: all */
     struct load_removed *removed;   /* by pair */
     size_t n_removed, at_removed;
-    uint64_t kept_out;              /* ratings that had been taken back since */
+    uint64_t kept_out;              /* new ratings that had been taken back since */
     uint64_t done;
     uint64_t *key;                  /* of the user at hand: row of the item, and place in their ratings, ascending */
     size_t n_key, at_key, at_user;
@@ -54,9 +77,9 @@ struct load_rows {
 /** Reads what was taken back. Clear it even when this fails. */
 int rec_load_rows_begin(struct load_rows *rows, struct rec_store *store, const struct load_plan *plan,
                         const struct rec_load_options *options, struct rec_err *err);
-/** Once more from the first one, with that number in the column load_id. */
-void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id);
-/** A rec_copy_source: user_id, movie_id, value, [load_id,] time. */
+/** Once more from the first one, with that number in the column load_id, and of these kinds. */
+void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id, const uint8_t *kind);
+/** A rec_copy_source: user_id, movie_id, value, load_id, time. */
 int rec_load_rows_next(void *context, struct rec_sql_value *row, struct rec_err *err);
 void rec_load_rows_clear(struct load_rows *rows);
 

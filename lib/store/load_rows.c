@@ -46,9 +46,10 @@ int rec_load_rows_begin(struct load_rows *rows, struct rec_store *store, const s
     return rows->key ? read_removed(rows, store, err) : -1;
 }
 
-void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id)
+void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id, const uint8_t *kind)
 {
     rows->load_id = load_id;
+    rows->kind = kind;
     rows->at_removed = rows->n_key = rows->at_key = rows->at_user = 0;
     rows->kept_out = rows->done = 0;
 }
@@ -124,20 +125,21 @@ int rec_load_rows_next(void *context, struct rec_sql_value *row, struct rec_err 
         if (rows->at_key == rows->n_key && !next_user(rows))
             return 0;
         uint64_t key = rows->key[rows->at_key++];
-        size_t u = plan->order[rows->at_user - 1], p = (size_t)plan->r->user_ptr[u] + (uint32_t)key, n = 3;
+        size_t u = plan->order[rows->at_user - 1], p = (size_t)plan->r->user_ptr[u] + (uint32_t)key;
         int32_t item = (int32_t)(key >> 32);
         if (rows->done++ % STEP == 0 && o->progress)
             o->progress(o->context, "ratings", rows->done - 1, plan->taken);
-        if (rows->n_removed && was_removed(rows, plan->user_row[u], item, plan->r->time ? plan->r->time[p] : 0)) {
+        if (rows->kind && rows->kind[p] > LOAD_CHANGED)
+            continue;
+        if (rows->n_removed && !(rows->kind && rows->kind[p]) && was_removed(rows, plan->user_row[u], item, plan->r->time ? plan->r->time[p] : 0)) {
             rows->kept_out++;
             continue;
         }
         row[0] = rec_sql_int(plan->user_row[u]);
         row[1] = rec_sql_int(item);
         row[2] = rec_sql_real(decimal(rows, plan->r->value[p]));
-        if (rows->load_id)
-            row[n++] = rec_sql_int(rows->load_id);
-        row[n] = plan->r->time ? rec_sql_int(plan->r->time[p]) : rec_sql_null();
+        row[3] = rec_sql_int(rows->load_id);
+        row[4] = plan->r->time ? rec_sql_int(plan->r->time[p]) : rec_sql_null();
         return 1;
     }
 }
