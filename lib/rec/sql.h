@@ -145,13 +145,14 @@ struct rec_sql_rows {
     void *state;
     size_t at;
 };
-/** Runs one statement that has rows. Close it with rec_sql_done before the same statement is run again. */
+/** Runs one statement that has rows. Close it with rec_sql_done before the same statement is run again. One that writes (RETURNING), outside a
+ *  transaction, is durable when rec_sql_next has come to its end. */
 int rec_sql_query(struct rec_sql_rows *rows, struct rec_sql *db, const char *sql, const struct rec_sql_value *params, size_t n,
                   struct rec_err *err);
 /** 1: rows->value holds the next row; 0: there is none; -1. */
 int rec_sql_next(struct rec_sql_rows *rows, struct rec_err *err);
 void rec_sql_done(struct rec_sql_rows *rows);
-/** The first column of the first row, a whole number. 1, 0: no row (or NULL), -1. */
+/** The first column of the first row, a whole number, of a query that has one or a few. 1, 0: no row (or NULL), -1. */
 int rec_sql_get_int(int64_t *out, struct rec_sql *db, const char *sql, const struct rec_sql_value *params, size_t n, struct rec_err *err);
 
 enum rec_sql_mode {
@@ -170,13 +171,14 @@ int rec_sql_lock(struct rec_sql *db, const char *word, double wait, struct rec_e
 
 /* ---- copy: many rows in, many rows out -----------------------------------------------------------
  *
- * PostgreSQL: COPY in its binary format, both ways. SQLite: one prepared statement, many rows at a time.
+ * PostgreSQL: COPY in its binary format, both ways. SQLite: one statement that reads all rows from the source; values must fit their columns
+ * all the same.
  */
 enum rec_copy_type { REC_COPY_INT16, REC_COPY_INT32, REC_COPY_INT64, REC_COPY_REAL32, REC_COPY_REAL64, REC_COPY_TEXT, REC_COPY_BLOB };
 
 struct rec_copy_column {
     const char *name;
-    enum rec_copy_type type;  /**< that of the PostgreSQL column, exactly; SQLite takes what comes */
+    enum rec_copy_type type;  /**< that of the PostgreSQL column, exactly; on SQLite what fits it */
 };
 
 /** Fills the n values of the next row, which stay valid until the next call. 1, 0: no more, -1. */
@@ -194,7 +196,7 @@ int rec_copy_out(struct rec_sql *db, const char *query, const struct rec_copy_co
 
 /** Before and after many rows are copied into `table` within one transaction: takes its foreign keys and indexes away and makes them
  *  again (PostgreSQL: primary key and indexes built at once; foreign keys added NOT VALID, as the caller vouches for the rows; SQLite:
- *  nothing, as its rows are inserted in order and are not checked again). The table is locked meanwhile. */
+ *  foreign keys of all tables are not looked at meanwhile; rows are best in the order of the key). The table is locked meanwhile. */
 struct rec_copy_bulk {
     struct rec_sql *db;
     struct rec_buf again;     /**< private: the statements that bring them back */

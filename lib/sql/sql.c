@@ -276,23 +276,33 @@ void rec_sql_done(struct rec_sql_rows *rows)
     *rows = (struct rec_sql_rows){0};
 }
 
+/* 1, 0, -1: what the first column of a row says. */
+static int whole_number(int64_t *out, const struct rec_sql_rows *rows, struct rec_err *err)
+{
+    const struct rec_sql_value *value = rows->value;
+
+    if (rows->n == 0 || (value->type != REC_SQL_INT && value->type != REC_SQL_NULL))
+        return rec_sql_ended(rows->db, refuse(rows->db, err, "a whole number was expected of a query"));
+    *out = value->type == REC_SQL_INT ? value->integer : 0;
+    return value->type == REC_SQL_INT;
+}
+
 int rec_sql_get_int(int64_t *out, struct rec_sql *db, const char *sql, const struct rec_sql_value *params, size_t n, struct rec_err *err)
 {
     struct rec_sql_rows rows;
-    int status;
+    int status, found = 0;
 
     *out = 0;
     if (rec_sql_query(&rows, db, sql, params, n, err) < 0)
         return -1;
     status = rec_sql_next(&rows, err);
-    if (status > 0 && rows.n > 0 && rows.value[0].type == REC_SQL_INT)
-        *out = rows.value[0].integer;
-    else if (status > 0 && (rows.n == 0 || rows.value[0].type != REC_SQL_NULL))
-        status = rec_sql_ended(db, refuse(db, err, "a whole number was expected of a query"));
-    else if (status > 0)
-        status = 0;
+    if (status > 0)
+        found = whole_number(out, &rows, err);
+    /* To the end: outside a transaction, SQLite commits there what a statement with RETURNING wrote, and says whether it could. */
+    while (status > 0 && found >= 0)
+        status = rec_sql_next(&rows, err);
     rec_sql_done(&rows);
-    return status;
+    return status < 0 ? -1 : found;
 }
 
 /* ---- transactions -------------------------------------------------------------------------------- */

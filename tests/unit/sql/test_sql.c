@@ -148,6 +148,11 @@ static void returning_gives_rows(void **state)
     /* One row is asked for; the statement is carried out all the same. */
     assert_int_equal(rec_sql_get_int(&id, db, "UPDATE t SET n = 5 WHERE id = $1 RETURNING id", REC_SQL(rec_sql_int(2)), &err), 1);
     assert_int_equal(get(db, "SELECT count(*) FROM t WHERE n = 5"), 1);
+    /* Several rows, of which one is looked at: all are there, and for others too. */
+    assert_int_equal(rec_sql_get_int(&id, db, "INSERT INTO t (id) VALUES (3), (4), (5) RETURNING id", REC_SQL_NONE, &err), 1);
+    struct rec_sql *other = join(*state);
+    assert_int_equal(count(other), 5);
+    rec_sql_close(other);
     rec_sql_close(db);
 }
 
