@@ -100,6 +100,13 @@ static int create_file(struct rec_sql *db, struct rec_err *err)
     return 0;
 }
 
+/* SQLite would open it for reading, and leave a log beside it that nobody may write. */
+static int not_writable(struct rec_sql *db, struct rec_err *err)
+{
+    db->fault = REC_SQL_READONLY;
+    return rec_err_set(err, "%s: may not be written; check the mode of the file and whose it is", db->name);
+}
+
 static int check_file(struct rec_sql *db, struct rec_err *err)
 {
     struct stat st;
@@ -112,6 +119,8 @@ static int check_file(struct rec_sql *db, struct rec_err *err)
             return rec_err_set(err, "%s: there is no such file; make the store with rec-db init", db->name);
         return rec_err_errno(err, "%s", db->name);
     }
+    if (S_ISREG(st.st_mode) && !db->read_only && access(db->path, R_OK) == 0 && access(db->path, W_OK) < 0)
+        return not_writable(db, err);
     if (S_ISREG(st.st_mode))
         return 0;
     db->fault = REC_SQL_OTHER;
@@ -222,10 +231,8 @@ static int settle(struct rec_sql *db, struct rec_err *err)
         return rec_sqlite_fail(db, rc, NULL, err);
     if (db->read_only)
         return 0;
-    if (sqlite3_db_readonly(s->db, "main") == 1) {
-        db->fault = REC_SQL_READONLY;
-        return rec_err_set(err, "%s: may not be written; check the mode of the file and whose it is", db->name);
-    }
+    if (sqlite3_db_readonly(s->db, "main") == 1)
+        return not_writable(db, err);
     return use_log(db, err);
 }
 

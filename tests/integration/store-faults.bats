@@ -390,6 +390,7 @@ as_nobody() {
     [ "$(id -u)" -ne 0 ] || chown 65534 .
     refuses_in "$BATS_TEST_TMPDIR" 1 'rec-db: sqlite:///.*rec.db: may not be written' \
         as_nobody ./rec-db load ratings 2.csv -q --store "$STORE" --keys "$KEYS"
+    [ "$(find . -name 'rec.db*')" = ./rec.db ]
     [ "$(id -u)" -ne 0 ] || chown 0 . rec.keys
     chmod 600 rec.db
     chmod 700 .
