@@ -128,18 +128,21 @@ int rec_num_int64(int64_t *out, const char *text, size_t len)
 
 size_t rec_num_print_int64(char *out, int64_t value)
 {
-    char digits[20];
-    size_t n = 0, len = 0;
+    static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+                                "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+    char digits[20], *end = digits + sizeof digits, *p = end;
     uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
 
-    do
-        digits[n++] = (char)('0' + rest % 10);
-    while (rest /= 10);
     if (value < 0)
-        out[len++] = '-';
-    while (n)
-        out[len++] = digits[--n];
-    return len;
+        *out++ = '-';
+    for (; rest >= 100; rest /= 100)
+        memcpy(p -= 2, pairs + rest % 100 * 2, 2);
+    if (rest >= 10)
+        memcpy(p -= 2, pairs + rest * 2, 2);
+    else
+        *--p = (char)('0' + rest);
+    memcpy(out, p, (size_t)(end - p));
+    return (size_t)(end - p) + (value < 0);
 }
 
 /* Ratings are mostly small multiples of a half or a tenth; those need no search. */
