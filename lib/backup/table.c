@@ -62,13 +62,12 @@ static void add_blob(struct rec_buf *out, const void *bytes, size_t len)
     }
 }
 
+/* There is room for it. */
 static int add_number(struct rec_buf *out, enum rec_copy_type type, const struct rec_sql_value *v)
 {
     double x = v->type == REC_SQL_REAL ? v->real : (double)v->integer;
     bool whole = type == REC_COPY_INT16 || type == REC_COPY_INT32 || type == REC_COPY_INT64;
 
-    if (rec_buf_reserve(out, REC_NUM_MAX) < 0)
-        return 0;
     if (whole && v->type == REC_SQL_INT) {
         out->len += rec_num_print_int64(out->data + out->len, v->integer);
         return 0;
@@ -109,8 +108,10 @@ static int add_value(struct rec_buf *out, const struct rec_copy_table *table, si
 int rec_table_add(struct rec_buf *out, const struct rec_copy_table *table, const struct rec_sql_value *row, struct rec_err *err)
 {
     for (size_t i = 0; i < table->n; i++) {
+        if (rec_buf_reserve(out, REC_NUM_MAX + 2) < 0)
+            return rec_err_memory(err, table->name);
         if (i)
-            rec_buf_addc(out, ',');
+            out->data[out->len++] = ',';
         if (add_value(out, table, i, &row[i], err) < 0)
             return -1;
     }

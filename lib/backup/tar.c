@@ -83,9 +83,11 @@ static void expect(struct rec_tar_writer *w, uint64_t size)
     w->padding = (unsigned)((BLOCK - size % BLOCK) % BLOCK);
 }
 
+/* A field that is full has no NUL. */
 static void put_text(unsigned char *field, size_t cap, const char *text, size_t len)
 {
-    memcpy(field, text, len < cap ? len : cap);
+    for (size_t i = 0; i < len && i < cap; i++)
+        field[i] = (unsigned char)text[i];
 }
 
 static int put_header(struct rec_tar_writer *w, const struct rec_tar_member *m, char type, const char *name, size_t len, struct rec_err *err)

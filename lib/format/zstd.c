@@ -3,13 +3,13 @@
  * One zstd frame (RFC 8878) written to a callback and read from one, by libzstd.
  *
  * Memory does not grow with the stream: the writer keeps the window of its level, the reader refuses a frame that asks for a window
- * larger than REC_ZSTD_WINDOW. The frame carries a checksum of its content, so that damage is noticed also where no one authenticates.
+ * larger than REC_ZSTD_WINDOW. Compressing goes on in a thread of libzstd's while the caller fetches more. The frame carries a checksum of its content, so that damage is noticed also where no one authenticates.
  */
 #include <rec/format.h>
 
 #include <zstd.h>
 
-enum { BLOCK = 128 * 1024, WINDOW_LOG = 23 };
+enum { BLOCK = 128 * 1024, WINDOW_LOG = 23, JOB = 1 << 20 };
 _Static_assert(REC_ZSTD_WINDOW == 1 << WINDOW_LOG, "the window that the header promises");
 
 static int complain(struct rec_err *err, size_t status)
@@ -34,10 +34,14 @@ int rec_zstd_begin(struct rec_zstd_writer *w, int level, rec_zstd_sink *sink, vo
         status = ZSTD_CCtx_setParameter(w->encoder, ZSTD_c_checksumFlag, 1);
     if (!ZSTD_isError(status) && level > 9)
         status = ZSTD_CCtx_setParameter(w->encoder, ZSTD_c_windowLog, WINDOW_LOG);
-    if (!ZSTD_isError(status))
-        return 0;
-    rec_zstd_abort(w);
-    return complain(err, status);
+    if (ZSTD_isError(status)) {
+        rec_zstd_abort(w);
+        return complain(err, status);
+    }
+    /* A libzstd without threads refuses these, and compresses here. */
+    (void)ZSTD_CCtx_setParameter(w->encoder, ZSTD_c_nbWorkers, 1);
+    (void)ZSTD_CCtx_setParameter(w->encoder, ZSTD_c_jobSize, JOB);
+    return 0;
 }
 
 /* One step of the encoder, and what it gave to the sink. @return what it still holds back, or -1. */

@@ -22,7 +22,7 @@
  * An archive is a line of text, `rec.backup/1 STORE-ID KEY-VERSION CREATED\n` (CREATED as 2026-11-23T21:00:00Z), which is authenticated
  * with every block behind it, then the encrypted stream of a zstd-compressed tar:
  *
- *     database/TABLE.0001.csv ...   every table, parents before the tables that refer to them, in parts of at most 8 MiB, so that neither
+ *     database/TABLE.0001.csv ...   every table, parents before the tables that refer to them, in parts of at most 2 MiB, so that neither
  *                                   side needs a temporary file or memory for a whole table; each part begins with the names of the columns
  *     files/PATH                    artifacts and configuration, under the path that was given, its leading '/' taken off
  *     manifest.json                 format, store, schema, program, when; for each member its size, rows and BLAKE2b-256; what was left out
@@ -36,7 +36,7 @@
 #include <rec/store.h>
 
 #define REC_BACKUP_SUFFIX ".recbackup"
-#define REC_BACKUP_PART (8 << 20)       /**< bytes of a table's part, at most, unless one row is larger */
+#define REC_BACKUP_PART (2 << 20)       /**< bytes of a table's part, at most, unless one row is larger */
 
 /** Where bytes go to, and come from (*got < len only at the end); those of the streams of crypto.h and format.h. */
 typedef int rec_backup_sink(void *context, const void *bytes, size_t len, struct rec_err *err);

@@ -236,7 +236,7 @@ struct rec_zstd_writer {
     void *encoder;                /**< private, as below */
     unsigned char *block;
 };
-/** @param level  1 .. 19, as of zstd(1). */
+/** @param level  1 .. 19, as of zstd(1). The bytes are compressed in a thread beside the caller's; `sink` is called in the caller's. */
 int rec_zstd_begin(struct rec_zstd_writer *w, int level, rec_zstd_sink *sink, void *context, struct rec_err *err);
 int rec_zstd_write(struct rec_zstd_writer *w, const void *bytes, size_t len, struct rec_err *err) REC_RESULT_USED;
 /** Writes the end of the frame and frees, also when it fails. */

@@ -230,7 +230,7 @@ static void large_tables_are_cut_in_parts(void **state)
         parts += !strncmp(m.name, "database/movies.", 16);
     }
     assert_int_equal(status, 0);
-    assert_int_equal(parts, 3);
+    assert_int_equal(parts, (20000 * 1018 + REC_BACKUP_PART - 1) / REC_BACKUP_PART);
     rec_archive_close(&r);
     /* Into the other database, by copy with its indexes made at the end. */
     open_place(&other, !strcmp(b->dialect, "sqlite") ? "postgresql" : "sqlite", b);
