@@ -41,7 +41,7 @@ endif
 # -- rooms and tools: these lines are the architecture -------------------------------------------
 # A room of lib/ becomes one archive; rooms stand here from the top of the picture to its foot.
 
-ROOMS       := eval models score auth http backup store sql crypto synth ingest data linalg kernels format observe util
+ROOMS       := serve eval models score auth http backup store sql crypto synth ingest data linalg kernels format observe util
 LIBS.format := -lcsv -lyaml -ljansson -lz -lzstd
 LIBS.linalg := -llapacke -lopenblas
 LIBS.util   := -lm

@@ -5,6 +5,7 @@
 #include <rec/format.h>
 
 #include <jansson.h>
+#include <math.h>
 
 static const json_t *tree(const struct rec_json_value *value)
 {
@@ -54,4 +55,69 @@ int rec_json_integer(int64_t *out, const struct rec_json_value *value)
         return -1;
     *out = json_integer_value(tree(value));
     return 0;
+}
+
+int rec_json_number(double *out, const struct rec_json_value *value)
+{
+    if (!json_is_number(tree(value)))
+        return -1;
+    *out = json_number_value(tree(value));
+    return isfinite(*out) ? 0 : -1;
+}
+
+int rec_json_boolean(bool *out, const struct rec_json_value *value)
+{
+    if (!json_is_boolean(tree(value)))
+        return -1;
+    *out = json_is_true(tree(value));
+    return 0;
+}
+
+enum rec_json_kind rec_json_kind(const struct rec_json_value *value)
+{
+    if (!value)
+        return REC_JSON_MISSING;
+    switch (json_typeof(tree(value))) {
+    case JSON_OBJECT:
+        return REC_JSON_OBJECT;
+    case JSON_ARRAY:
+        return REC_JSON_ARRAY;
+    case JSON_STRING:
+        return REC_JSON_TEXT;
+    case JSON_INTEGER:
+    case JSON_REAL:
+        return REC_JSON_NUMBER;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return REC_JSON_BOOL;
+    default:
+        return REC_JSON_NULL;
+    }
+}
+
+void rec_json_members(const struct rec_json_value *object, int (*each)(void *context, const char *key, const struct rec_json_value *value),
+                      void *context)
+{
+    json_t *o = (json_t *)(uintptr_t)object;
+
+    for (void *at = json_object_iter(o); at; at = json_object_iter_next(o, at))
+        if (each(context, json_object_iter_key(at), (const struct rec_json_value *)json_object_iter_value(at)))
+            return;
+}
+
+size_t rec_json_depth(const char *text, size_t len)
+{
+    size_t depth = 0, most = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"') {
+            for (i++; i < len && text[i] != '"'; i++)
+                i += text[i] == '\\';
+        } else if (text[i] == '[' || text[i] == '{') {
+            most = ++depth > most ? depth : most;
+        } else if ((text[i] == ']' || text[i] == '}') && depth) {
+            depth--;
+        }
+    }
+    return most;
 }

@@ -155,6 +155,16 @@ size_t rec_json_length(const struct rec_json_value *array);
 const struct rec_json_value *rec_json_at(const struct rec_json_value *array, size_t i);
 const char *rec_json_string(const struct rec_json_value *value);
 int rec_json_integer(int64_t *out, const struct rec_json_value *value) REC_RESULT_USED;
+/** A number, whole or not, that is finite; true or false: 0 or -1. */
+int rec_json_number(double *out, const struct rec_json_value *value) REC_RESULT_USED;
+int rec_json_boolean(bool *out, const struct rec_json_value *value) REC_RESULT_USED;
+enum rec_json_kind { REC_JSON_MISSING, REC_JSON_NULL, REC_JSON_BOOL, REC_JSON_NUMBER, REC_JSON_TEXT, REC_JSON_ARRAY, REC_JSON_OBJECT };
+enum rec_json_kind rec_json_kind(const struct rec_json_value *value);
+/** Calls `each` for the members of an object, in their order; a non-zero return ends it. */
+void rec_json_members(const struct rec_json_value *object, int (*each)(void *context, const char *key, const struct rec_json_value *value),
+                      void *context);
+/** How deep brackets are nested in JSON text, strings left out: for refusing before reading. */
+size_t rec_json_depth(const char *text, size_t len);
 
 /** True when the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, surrogates or values above U+10FFFF). */
 bool rec_json_utf8(const char *text, size_t len);

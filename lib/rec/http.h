@@ -7,6 +7,7 @@
  *     response    an answer: its fields, its validator and, where it pays, gzip
  *     connection  requests and answers of one connection, whatever carries its bytes
  *     inetd       a connection on two file descriptors, from its first byte to its end
+ *     listen      many connections, with TLS when asked for
  *
  *     struct rec_message m;
  *     rec_message_begin(&m, &rec_message_limits);
@@ -160,6 +161,7 @@ struct rec_exchange {
     char id[27];                  /**< of this request: 26 letters that nobody has had before; also sent as X-Request-Id */
     int64_t received;             /**< microseconds since 1970 */
     void *user;                   /**< the handler's own, until `finished` */
+    void *connection;             /**< private to who carries the connection */
 };
 struct rec_connection_handler {
     bool (*handle)(void *context, struct rec_exchange *x);    /**< true: answered later */
@@ -210,5 +212,43 @@ void rec_inetd_peer(char *out, int fd);
  *  @return 0, or -1 when it broke. */
 int rec_inetd_serve(int in, int out, const struct rec_connection_handler *handler, const struct rec_message_limits *limits,
                     const struct rec_inetd_timeouts *timeouts, const volatile int *stop, struct rec_err *err);
+
+/* ---- listen: many connections ----------------------------------------------------------------------
+ *
+ *     struct rec_listener *listener;
+ *     if (rec_listen_open(&listener, &(struct rec_listen_options){.address = "127.0.0.1:8080", .fd = -1}, handler, &err) < 0 ||
+ *         rec_listen_run(listener, &err) < 0) ...                  // until rec_listen_stop, from a signal handler
+ *
+ * libevent carries sockets, waits and (OpenSSL) TLS; what a request meets is rec_connection, the same as under inetd.
+ */
+struct rec_listen_options {
+    const char *address;          /**< "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all), "unix:/run/rec.sock"; NULL: `fd` */
+    int fd;                       /**< a socket that listens already, and is somebody else's; -1: none */
+    const char *tls_cert, *tls_key; /**< PEM files; both or none. TLS 1.2 and above; read anew by rec_listen_reload */
+    size_t connections;           /**< at most so many at once; more wait in the queue of the socket; 0: 10000 */
+    size_t per_address;           /**< at most so many of one address; more are closed; 0: no such limit */
+    size_t most;                  /**< requests a connection may make; 0: 1000 */
+    double drain;                 /**< seconds that rec_listen_stop waits for requests under way; 0: 30 */
+    const struct rec_message_limits *limits;        /**< NULL: rec_message_limits */
+    const struct rec_inetd_timeouts *timeouts;      /**< NULL: rec_inetd_timeouts */
+    void (*reload)(void *context);                  /**< called in the loop's thread after rec_listen_reload, and once a second as `tick` */
+    void (*tick)(void *context);
+    void *context;
+};
+struct rec_listener;
+int rec_listen_open(struct rec_listener **out, const struct rec_listen_options *options, const struct rec_connection_handler *handler,
+                    struct rec_err *err);
+/** The address it listens on, with the port that ":0" was given. */
+const char *rec_listen_address(const struct rec_listener *listener);
+/** Serves until it is stopped: then no new connections, idle ones closed, requests under way answered, at most `drain` seconds. */
+int rec_listen_run(struct rec_listener *listener, struct rec_err *err);
+/** Safe in signal handlers and from other threads. A second stop does not wait. */
+void rec_listen_stop(struct rec_listener *listener);
+void rec_listen_reload(struct rec_listener *listener);
+/** The exchange that a handler kept (it returned true) has its answer. From any thread, once; the exchange is not the caller's any more. */
+void rec_listen_answered(struct rec_exchange *x);
+/** How many connections there are. */
+size_t rec_listen_connections(const struct rec_listener *listener);
+void rec_listen_close(struct rec_listener *listener);
 
 #endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * serve: the HTTP API: recommendations, feedback, movies, accounts, over a model file and a store.
+ *
+ *     serve      opening a service, handing requests to threads, the access log
+ *     routes     the tables of routes: method, path, who may, what parameters and body; roles
+ *     check      parameters and bodies against those tables
+ *     dispatch   the steps of every request
+ *     identity   who is asking, and whether they may
+ *     answer     JSON answers and problems (RFC 9457)
+ *     workers    threads for what takes long
+ *     current    the model in use: verified, swapped without a failed request
+ *     service    counters
+ *     handle_*   the handlers, each file with its routes: recommendations, movies, feedback, users, tokens, keys, service
+ *
+ *     struct rec_serve *serve;
+ *     struct rec_serve_config config = {.model = "model.rec", .catalogue = "movies.rec", .store = "rec.db", .state = "/run/rec"};
+ *     if (rec_serve_open(&serve, &config, &err) < 0) ...
+ *     rec_inetd_serve(0, 1, rec_serve_handler(serve), &rec_message_limits, &rec_inetd_timeouts, &stop, &err);
+ *
+ * One service serves all threads of a process. Everything that processes share lies in the state directory: counters, rate limits, the record
+ * of the model that was verified.
+ */
+#ifndef REC_SERVE_H
+#define REC_SERVE_H
+
+#include <rec/auth.h>
+#include <rec/http.h>
+#include <rec/observe.h>
+#include <rec/store.h>
+
+struct rec_serve;
+
+/** Texts are borrowed for the life of the service. Zero, or NULL, is a default that works. */
+struct rec_serve_config {
+    const char *model;               /**< a rec.model/1 file */
+    const char *catalogue;           /**< a rec.catalogue/1 file, or NULL: no titles */
+    const char *store;               /**< URL; NULL: no accounts, no feedback: everybody may ask for recommendations */
+    const char *keys;                /**< the keyring; NULL: tokens, accounts' e-mail and API keys' check work without what needs it */
+    const struct rec_sql_driver *const *drivers;
+    const char *state;               /**< a directory of ours; NULL: counters and limits of this process alone */
+    const char *cache;               /**< "redis://host:6379/0"; NULL: none */
+    const char *issuer, *audience;   /**< of tokens: "rec" and "rec" */
+    enum rec_token_alg alg;          /**< that new tokens are signed with */
+    double access_life, refresh_life;/**< seconds: 900 and 1,209,600 */
+    struct rec_limit_rate per_address, per_account, per_login; /**< burst 0: 20/s 100, 50/s 200, 0.1/s 5 */
+    size_t limit_keys;               /**< 65536 */
+    size_t logins;                   /**< argon2id hashes at once, in all processes; 0: 2 */
+    const char *const *proxies;      /**< addresses whose X-Forwarded-For is believed; ends in NULL; or NULL */
+    const char *const *origins;      /**< of CORS, "https://app.example.org" or "*"; ends in NULL; or NULL: no CORS */
+    bool registration_closed;        /**< POST /users/register is for administrators */
+    bool open_metrics;               /**< /metrics asks nobody who they are */
+    bool secure;                     /**< TLS here or in front: Strict-Transport-Security is sent */
+    size_t workers;                  /**< threads for what takes long; 0: everything on the thread that asks (a process for one request) */
+    void (*answered)(struct rec_exchange *x); /**< with workers: rec_listen_answered; named here so that a program without them links no listener */
+    int log_fd;                      /**< access log; -1: none */
+    bool log_json;
+    const char *version;             /**< of the program */
+};
+
+int rec_serve_open(struct rec_serve **out, const struct rec_serve_config *config, struct rec_err *err);
+/** Waits for what is under way. NULL is safe. */
+void rec_serve_close(struct rec_serve *serve);
+/** What rec_inetd_serve and rec_listen_open are given. */
+const struct rec_connection_handler *rec_serve_handler(struct rec_serve *serve);
+/** Looks whether the model (or catalogue) file is another one than before; takes it when it is whole. A broken file is not taken: -1, and the
+ *  old one stays. Safe while requests run, which keep the one that they began with. @param changed  may be NULL. */
+int rec_serve_reload(struct rec_serve *serve, bool *changed, struct rec_err *err);
+/** How many answers are being made by worker threads. */
+size_t rec_serve_pending(struct rec_serve *serve);
+/** Where what is wrong and no client's fault is told: one line; NULL: nowhere. Set before the first request. */
+void rec_serve_tell(struct rec_serve *serve, void (*tell)(void *context, const char *line), void *context);
+/** The OpenAPI document that is served, NUL-terminated. */
+const char *rec_serve_openapi(void);
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What every request goes through, in this order: route, limit by address, who is asking, limit by account, permission, parameters and body,
+ * handler. Nothing is read from the store for a request that is over its limit, and no body is looked at for one that is not permitted.
+ */
+#include "serve_priv.h"
+
+#include <string.h>
+#include <time.h>
+
+static double steady(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* ---- what handlers ask ---- */
+
+const char *rec_call_user(const struct rec_call *c)
+{
+    return c->account.user;
+}
+
+static const char *parameter(const struct rec_call *c, const char *name, size_t *len)
+{
+    const char *text = rec_target_parameter(&c->x->target, name, len);
+
+    return text ? text : rec_target_parameter(&c->form, name, len);
+}
+
+const char *rec_call_text(const struct rec_call *c, const char *name)
+{
+    size_t len;
+
+    return parameter(c, name, &len);
+}
+
+int64_t rec_call_int(const struct rec_call *c, const char *name, int64_t otherwise)
+{
+    size_t len;
+    const char *text = parameter(c, name, &len);
+    int64_t value;
+
+    return text && rec_num_int64(&value, text, len) == 0 ? value : otherwise;
+}
+
+double rec_call_real(const struct rec_call *c, const char *name, double otherwise)
+{
+    size_t len;
+    const char *text = parameter(c, name, &len);
+    double value;
+
+    return text && rec_num_double(&value, text, len) == 0 ? value : otherwise;
+}
+
+bool rec_call_bool(const struct rec_call *c, const char *name, bool otherwise)
+{
+    const char *text = rec_call_text(c, name);
+
+    return text ? strcmp(text, "true") == 0 : otherwise;
+}
+
+void rec_call_audit(struct rec_call *c, const char *action, const char *object, const char *detail)
+{
+    struct rec_err err;
+
+    if (rec_audit_add(&c->store, c->now, c->account.id, action, object, detail, c->x->id, &err) < 0)
+        rec_serve_say(c->serve, "audit: %s", err.text);
+}
+
+/* ---- the client's address ---- */
+
+static bool is_proxy(const struct rec_serve *serve, const char *address, size_t len)
+{
+    const char *const *p = serve->config.proxies;
+
+    for (; p && *p; p++)
+        if (strlen(*p) == len && memcmp(*p, address, len) == 0)
+            return true;
+    return false;
+}
+
+/* X-Forwarded-For is read from its end, where the proxies that are trusted wrote: the first address that is not one of them is the client. */
+static void find_peer(struct rec_call *c, char out[64])
+{
+    size_t len;
+    const char *list = rec_message_field(c->x->message, "x-forwarded-for", &len), *end = list + len, *begin;
+
+    snprintf(out, 64, "%s", c->x->peer);
+    c->peer = out;
+    if (!list || rec_message_count(c->x->message, "x-forwarded-for") != 1 || !is_proxy(c->serve, c->x->peer, strlen(c->x->peer)))
+        return;
+    while (end > list) {
+        begin = memrchr(list, ',', (size_t)(end - list));
+        begin = begin ? begin + 1 : list;
+        while (begin < end && *begin == ' ')
+            begin++;
+        while (end > begin && end[-1] == ' ')
+            end--;
+        if (end == begin || end - begin >= 64 || strspn(begin, "0123456789abcdefABCDEF.:") < (size_t)(end - begin))
+            return;
+        memcpy(out, begin, (size_t)(end - begin));
+        out[end - begin] = 0;
+        if (!is_proxy(c->serve, out, strlen(out)))
+            return;
+        end = begin;
+        while (end > list && (end[-1] == ' ' || end[-1] == ','))
+            end--;
+    }
+}
+
+/* ---- limits ---- */
+
+/* draft-ietf-httpapi-ratelimit-headers: the policy, and what is left of it. True: over the limit, and answered. */
+static bool is_over(struct rec_call *c, const char *kind, const char *key, const struct rec_limit_rate *rate)
+{
+    struct rec_limit_answer a;
+    char name[128], text[96];
+
+    if (!c->serve->limit || !rate->burst || !key[0])
+        return false;
+    snprintf(name, sizeof name, "%s:%s", kind, key);
+    rec_limit_ask(&a, c->serve->limit, name, strlen(name), rate, 1, c->begun);
+    if (a.allowed)
+        snprintf(text, sizeof text, "\"%s\";r=%.0f;t=%.0f", kind, a.remaining, a.reset + 0.999);
+    else
+        snprintf(text, sizeof text, "\"%s\";r=0;t=%.0f", kind, a.retry + 0.999);
+    if (!a.allowed)
+        rec_answer_problem(c, 429, "too many requests: try again in %.0f s", a.retry + 0.999);
+    rec_response_field(&c->x->response, "RateLimit", text);
+    snprintf(text, sizeof text, "\"%s\";q=%.0f;w=%.0f", kind, rate->burst, rate->burst / rate->per_second + 0.5);
+    rec_response_field(&c->x->response, "RateLimit-Policy", text);
+    if (!a.allowed) {
+        snprintf(text, sizeof text, "%.0f", a.retry + 0.999);
+        rec_response_field(&c->x->response, "Retry-After", text);
+    }
+    return !a.allowed;
+}
+
+/* ---- the steps ---- */
+
+static bool wants_credentials(const struct rec_message *m)
+{
+    size_t len;
+
+    return rec_message_field(m, "authorization", &len) || rec_message_field(m, "x-api-key", &len);
+}
+
+/* A connection to the store where one is needed; false: there is none, and that was answered. */
+static bool take_store(struct rec_call *c)
+{
+    struct rec_sql *db;
+    struct rec_err err;
+
+    if (!(c->route->flags & REC_ROUTE_STORE) && !wants_credentials(c->x->message))
+        return true;
+    if (!c->serve->pool) {
+        if (c->route->flags & REC_ROUTE_STORE)
+            rec_answer_problem(c, 503, "this service has no store");
+        return !(c->route->flags & REC_ROUTE_STORE);
+    }
+    if (rec_sqlpool_take(&db, c->serve->pool, 5, &err) < 0) {
+        rec_serve_say(c->serve, "%s", err.text);
+        rec_answer_problem(c, 503, "the store is not to be reached");
+        rec_response_field(&c->x->response, "Retry-After", "1");
+        return false;
+    }
+    rec_store_wrap(&c->store, db, c->serve->has_keys ? &c->serve->ring : NULL);
+    return true;
+}
+
+/* A handler failed: whose fault is it? What the database says is for the log, not for the client. */
+static void failed(struct rec_call *c, const struct rec_err *err)
+{
+    enum rec_sql_fault fault = c->store.db ? rec_sql_fault(c->store.db) : REC_SQL_FINE;
+
+    rec_serve_say(c->serve, "%s: %s", c->x->id, err->text);
+    if (fault == REC_SQL_ABSENT || fault == REC_SQL_BUSY || fault == REC_SQL_LOST || fault == REC_SQL_FULL || fault == REC_SQL_READONLY) {
+        rec_answer_problem(c, 503, "the store cannot do this now");
+        rec_response_field(&c->x->response, "Retry-After", "1");
+    } else {
+        rec_answer_problem(c, 500, "something went wrong here; the log knows more under this request's id");
+    }
+}
+
+static void no_route(struct rec_call *c, const char *allow)
+{
+    if (!allow[0]) {
+        rec_answer_problem(c, 404, "there is nothing at this path");
+        return;
+    }
+    if (c->x->message->method == REC_OPTIONS) {
+        rec_answer_empty(c);
+    } else {
+        rec_answer_problem(c, 405, "the methods of this path are %s", allow);
+    }
+    rec_response_field(&c->x->response, "Allow", allow);
+}
+
+static void handle(struct rec_call *c)
+{
+    struct rec_err err = {0};
+    int status;
+
+    if (!take_store(c))
+        return;
+    status = rec_identity_find(c, &err);
+    if (status < 0)
+        failed(c, &err);
+    if (status)
+        return;
+    if (c->authenticated && is_over(c, "account", c->by_key ? c->key.id : c->account.id, &c->serve->config.per_account))
+        return;
+    if (rec_identity_permit(c))
+        return;
+    if ((c->route->flags & REC_ROUTE_LOGIN) && is_over(c, "login", c->peer, &c->serve->config.per_login))
+        return;
+    rec_check_query(c);
+    if (rec_check_body(c))
+        return;
+    if (rec_answer_has_wrong(c)) {
+        rec_answer_wrongs(c);
+        return;
+    }
+    if (c->route->flags & REC_ROUTE_MODEL) {
+        c->current = rec_current_take(c->serve);
+        if (!c->current) {
+            rec_answer_problem(c, 503, "there is no model yet");
+            return;
+        }
+    }
+    if (c->route->handle(c, &err) < 0)
+        failed(c, &err);
+}
+
+static void clear(struct rec_call *c)
+{
+    if (c->current)
+        rec_current_give(c->current);
+    if (c->store.db)
+        rec_sqlpool_give(c->serve->pool, c->store.db);
+    rec_json_free(c->body);
+    rec_target_clear(&c->form);
+    rec_secret_clear(&c->scratch);
+    rec_secret_wipe(&c->claims, sizeof c->claims);
+}
+
+void rec_dispatch_call(struct rec_serve *serve, struct rec_exchange *x)
+{
+    struct rec_call c = {.serve = serve, .x = x, .now = x->received / 1000000, .begun = steady()};
+    char peer[64], allow[64];
+
+    find_peer(&c, peer);
+    c.route = rec_routes_find(x->message->method, &x->target, c.param, allow);
+    x->user = (void *)(uintptr_t)c.route;
+    if (!is_over(&c, "address", c.peer, &serve->config.per_address)) {
+        if (c.route)
+            handle(&c);
+        else
+            no_route(&c, allow);
+    }
+    rec_dispatch_fields(serve, x);
+    clear(&c);
+}
+
+bool rec_dispatch_is_slow(const struct rec_serve *serve, const struct rec_exchange *x)
+{
+    const char *param[2];
+    char allow[64];
+    const struct rec_route *route = rec_routes_find(x->message->method, &x->target, param, allow);
+
+    return route && ((route->flags & (REC_ROUTE_SLOW | REC_ROUTE_STORE)) || (serve->pool && wants_credentials(x->message)));
+}
+
+/* ---- fields of every answer ---- */
+
+static const char *allowed_origin(const struct rec_serve *serve, const struct rec_message *m)
+{
+    size_t len;
+    const char *origin = rec_message_field(m, "origin", &len), *const *o = serve->config.origins;
+
+    for (; origin && o && *o; o++)
+        if (strcmp(*o, "*") == 0 || strcmp(*o, origin) == 0)
+            return *o;
+    return NULL;
+}
+
+static void add_cors(struct rec_serve *serve, struct rec_exchange *x)
+{
+    const char *origin = allowed_origin(serve, x->message);
+    size_t len;
+
+    if (serve->config.origins)
+        rec_response_field(&x->response, "Vary", "Origin");
+    if (!origin)
+        return;
+    rec_response_field(&x->response, "Access-Control-Allow-Origin", origin);
+    rec_response_field(&x->response, "Access-Control-Expose-Headers", "ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id");
+    if (x->message->method != REC_OPTIONS || !rec_message_field(x->message, "access-control-request-method", &len))
+        return;
+    rec_response_field(&x->response, "Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE");
+    rec_response_field(&x->response, "Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-API-Key");
+    rec_response_field(&x->response, "Access-Control-Max-Age", "600");
+}
+
+void rec_dispatch_fields(struct rec_serve *serve, struct rec_exchange *x)
+{
+    struct rec_response *r = &x->response;
+    bool page = r->type && strncmp(r->type, "text/html", 9) == 0;
+
+    rec_response_field(r, "X-Content-Type-Options", "nosniff");
+    rec_response_field(r, "Referrer-Policy", "no-referrer");
+    rec_response_field(r, "X-Frame-Options", "DENY");
+    if (!page)
+        rec_response_field(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    if (serve->config.secure || x->tls)
+        rec_response_field(r, "Strict-Transport-Security", "max-age=31536000");
+    if (!memmem(r->fields.data ? r->fields.data : "", r->fields.len, "Cache-Control:", 14))
+        rec_response_field(r, "Cache-Control", "no-store");
+    if (x->message)
+        add_cors(serve, x);
+}

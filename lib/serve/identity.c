@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who is asking, and whether they may.
+ *
+ * A token says who somebody was when it was issued; what they may do now is asked of the store: the account may have been disabled, its
+ * role or password changed, or the token taken back since.
+ */
+#include "serve_priv.h"
+
+#include <string.h>
+
+/* RFC 6750, section 3: what a client is told besides 401. */
+static int refuse(struct rec_call *c, const char *error, const char *detail)
+{
+    char challenge[160];
+
+    if (error)
+        snprintf(challenge, sizeof challenge, "Bearer realm=\"rec\", error=\"%s\", error_description=\"%s\"", error, detail);
+    else
+        snprintf(challenge, sizeof challenge, "Bearer realm=\"rec\"");
+    rec_answer_problem(c, 401, "%s", detail);
+    rec_response_field(&c->x->response, "WWW-Authenticate", challenge);
+    return 1;
+}
+
+static int by_api_key(struct rec_call *c, const char *text, size_t len, struct rec_err *err)
+{
+    int found = rec_api_keys_check(&c->key, &c->account, &c->store, text, len, c->now, err);
+
+    if (found < 0)
+        return -1;
+    if (!found)
+        return refuse(c, "invalid_token", "the API key is not in force");
+    c->authenticated = c->by_key = true;
+    return 0;
+}
+
+static int by_token(struct rec_call *c, const char *text, size_t len, struct rec_err *err)
+{
+    enum rec_token_verdict verdict = rec_token_check(&c->claims, &c->serve->tokens, text, len, REC_TOKEN_ACCESS, c->now);
+    int found;
+
+    if (verdict != REC_TOKEN_VALID)
+        return refuse(c, "invalid_token", rec_token_verdicts[verdict]);
+    found = rec_tokens_revoked(&c->store, c->claims.id, err);
+    if (found)
+        return found < 0 ? -1 : refuse(c, "invalid_token", "the token was taken back");
+    found = rec_accounts_by_id(&c->account, &c->store, c->claims.subject, err);
+    if (found < 0)
+        return -1;
+    if (!found || c->account.disabled || c->claims.issued < c->account.password_changed)
+        return refuse(c, "invalid_token", "the account of the token is not in force");
+    c->authenticated = true;
+    return 0;
+}
+
+int rec_identity_find(struct rec_call *c, struct rec_err *err)
+{
+    size_t len, key_len;
+    const char *text = rec_message_field(c->x->message, "authorization", &len);
+    const char *key = rec_message_field(c->x->message, "x-api-key", &key_len);
+    int status;
+
+    if (!text && !key)
+        return 0;
+    if (rec_message_count(c->x->message, "authorization") + rec_message_count(c->x->message, "x-api-key") != 1)
+        return refuse(c, "invalid_request", "more than one way to say who is asking");
+    if (text && (len < 8 || strncasecmp(text, "bearer ", 7) != 0))
+        return refuse(c, "invalid_request", "the way to say who is asking is Bearer");
+    if (!c->store.db || !c->serve->has_keys)
+        return refuse(c, "invalid_token", "there are no accounts here");
+    if (text)
+        text += 7, len -= 7;
+    if (key || (len > 4 && memcmp(text, "rec_", 4) == 0))
+        status = by_api_key(c, key ? key : text, key ? key_len : len, err);
+    else
+        status = by_token(c, text, len, err);
+    if (status == 0)
+        c->may = rec_routes_may(c->account.role);
+    return status;
+}
+
+/* Whether scopes, words with blanks between them, hold that word. */
+static bool has_scope(const char *scopes, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *at = scopes; *at; at += strcspn(at, " "), at += *at == ' ')
+        if (strcspn(at, " ") == len && memcmp(at, word, len) == 0)
+            return true;
+    return false;
+}
+
+static bool is_own(const struct rec_call *c)
+{
+    return !c->param[0] || !strstr(c->route->path, "{user_id}") || strcmp(c->param[0], "me") == 0 ||
+           strcmp(c->param[0], c->account.user) == 0 || strcmp(c->param[0], c->account.id) == 0;
+}
+
+unsigned rec_identity_permit(struct rec_call *c)
+{
+    unsigned needed = is_own(c) ? c->route->own : c->route->others;
+
+    if (needed == REC_MAY_ANYONE)
+        return 0;
+    /* A service without a store has no accounts: what concerns nobody's data is open. */
+    if (!c->serve->config.store && needed == c->route->others && !(c->route->flags & REC_ROUTE_STORE))
+        return 0;
+    if (!c->authenticated) {
+        refuse(c, NULL, "say who is asking: Authorization: Bearer TOKEN");
+        return 401;
+    }
+    if (!(c->may & needed)) {
+        rec_answer_problem(c, 403, "an account of the role %s may not do this", rec_accounts_roles[c->account.role]);
+        return 403;
+    }
+    if (c->by_key && !has_scope(c->key.scopes, c->route->scope)) {
+        rec_answer_problem(c, 403, "the API key has not the scope %s", c->route->scope);
+        rec_response_field(&c->x->response, "WWW-Authenticate", "Bearer realm=\"rec\", error=\"insufficient_scope\"");
+        return 403;
+    }
+    return 0;
+}
