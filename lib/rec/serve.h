@@ -11,7 +11,7 @@
  *     workers    threads for what takes long
  *     current    the model in use: verified, swapped without a failed request
  *     service    counters
- *     handle_*   the handlers, each file with its routes: recommendations, movies, feedback, users, tokens, keys, service
+ *     handle_*   the handlers, each file with its routes: recommendations, movies, feedback, users, tokens, keys, docs, service
  *
  *     struct rec_serve *serve;
  *     struct rec_serve_config config = {.model = "model.rec", .catalogue = "movies.rec", .store = "rec.db", .state = "/run/rec"};

@@ -101,7 +101,7 @@ unsigned rec_identity_permit(struct rec_call *c)
 {
     unsigned needed = is_own(c) ? c->route->own : c->route->others;
 
-    if (needed == REC_MAY_ANYONE)
+    if (needed == REC_MAY_ANYONE || ((c->route->flags & REC_ROUTE_OPEN_METRICS) && c->serve->config.open_metrics))
         return 0;
     /* A service without a store has no accounts: what concerns nobody's data is open. */
     if (!c->serve->config.store && needed == c->route->others && !(c->route->flags & REC_ROUTE_STORE))

@@ -8,7 +8,7 @@
 
 const struct rec_route *const rec_routes[] = {
     rec_handle_service_routes, rec_handle_recommendations_routes, rec_handle_movies_routes, rec_handle_feedback_routes,
-    rec_handle_users_routes, rec_handle_tokens_routes, rec_handle_keys_routes, NULL,
+    rec_handle_users_routes, rec_handle_tokens_routes, rec_handle_keys_routes, rec_handle_docs_routes, NULL,
 };
 
 unsigned rec_routes_may(enum rec_role role)

@@ -11,6 +11,7 @@
 #include <rec/format.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 /* ---- fields: what parameters and bodies may hold ---- */
 
@@ -71,13 +72,14 @@ enum {
     REC_ROUTE_ARRAY = 8,           /**< the body may also be an array of such objects, at most 1000 */
     REC_ROUTE_LINES = 16,          /**< the body is application/x-ndjson, read by the handler */
     REC_ROUTE_MODEL = 32,          /**< needs a model: 503 while there is none */
+    REC_ROUTE_OPEN_METRICS = 128,  /**< for anybody when the configuration says so */
     REC_ROUTE_LOGIN = 64           /**< the stricter limit of logins; argon2id is run */
 };
 
 /** All tables, each ending at a NULL path; the list ends at NULL. A file of handlers has its own. */
 extern const struct rec_route *const rec_routes[];
 extern const struct rec_route rec_handle_service_routes[], rec_handle_recommendations_routes[], rec_handle_movies_routes[],
-    rec_handle_feedback_routes[], rec_handle_users_routes[], rec_handle_tokens_routes[], rec_handle_keys_routes[];
+    rec_handle_feedback_routes[], rec_handle_users_routes[], rec_handle_tokens_routes[], rec_handle_keys_routes[], rec_handle_docs_routes[];
 
 /** The route of that method and path; the path's parameters (segments) go to param. NULL: *allow is empty when no method has that path, else the
  *  value of Allow. */
@@ -156,10 +158,14 @@ struct rec_current {
     bool has_labels;
     char version[80];              /**< "ials-1a2b3c4d": type and digest */
     int64_t loaded;
-    struct rec_foldin *foldin;     /**< made when first needed; see score.h */
+    struct stat stat, catalogue_stat;
+    pthread_mutex_t making;        /**< of what is made when it is first needed */
     struct rec_similar similar;
     _Atomic int similar_ready;
 };
+#define REC_CURRENT_SIMILAR 100
+/** Neighbours of items, REC_CURRENT_SIMILAR of each; NULL when memory is short. */
+const struct rec_similar *rec_current_similar(struct rec_current *current, struct rec_err *err);
 struct rec_current *rec_current_take(struct rec_serve *serve);
 void rec_current_give(struct rec_current *current);
 /** Opens, verifies (or trusts the state directory's record of having verified) and swaps in. */

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The model in use. A file is verified in full once: when it is swapped in, or by the first process that meets it; the record of that lies in
+ * the state directory, by device, inode, size and time of change, so that a process that lives for one request need not read all of it.
+ * Requests keep the model they began with; the last one to let go of an old model closes it.
+ */
+#include "service_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- the record of having verified ---- */
+
+/* "rec.verified/1 DEVICE INODE SIZE SECONDS NANOSECONDS": what the file was when it was read through. */
+static void describe(char out[160], const struct stat *st)
+{
+    snprintf(out, 160, "rec.verified/1 %llu %llu %lld %lld %ld\n", (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
+             (long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+}
+
+static bool was_verified(const struct rec_serve *serve, const struct stat *st)
+{
+    char path[4096], want[160], found[160];
+    int fd;
+    ssize_t n;
+
+    if (!serve->config.state)
+        return false;
+    snprintf(path, sizeof path, "%s/verified", serve->config.state);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    n = read(fd, found, sizeof found - 1);
+    close(fd);
+    describe(want, st);
+    return n > 0 && (size_t)n == strlen(want) && memcmp(want, found, (size_t)n) == 0;
+}
+
+/* Failing to record costs time and nothing else. */
+static void record(struct rec_serve *serve, const struct stat *st)
+{
+    char path[4096], text[160];
+    struct rec_out out;
+    struct rec_err err;
+
+    if (!serve->config.state)
+        return;
+    snprintf(path, sizeof path, "%s/verified", serve->config.state);
+    describe(text, st);
+    if (rec_out_open(&out, path, false, &err) < 0 || rec_out_write(&out, text, strlen(text), &err) < 0 || rec_out_commit(&out, &err) < 0) {
+        rec_serve_say(serve, "%s", err.text);
+        rec_out_abort(&out);
+    }
+}
+
+/* ---- opening ---- */
+
+static void close_current(struct rec_current *current)
+{
+    if (atomic_load(&current->similar_ready) == 2)
+        rec_similar_clear(&current->similar);
+    if (current->has_labels)
+        rec_labels_clear(&current->labels);
+    rec_model_clear(&current->model);
+    pthread_mutex_destroy(&current->making);
+    free(current);
+}
+
+static int read_model(struct rec_current *current, struct rec_serve *serve, struct rec_err *err)
+{
+    struct rec_safetensors file;
+    struct rec_in in;
+    bool verified;
+
+    if (stat(serve->config.model, &current->stat) < 0)
+        return rec_err_errno(err, "%s", serve->config.model);
+    verified = was_verified(serve, &current->stat);
+    if (rec_in_open(&in, serve->config.model, err) < 0 ||
+        rec_safetensors_parse(&file, &in, verified ? REC_SAFETENSORS_NO_CRC : 0, err) < 0 ||
+        rec_model_load(&current->model, &file, err) < 0)
+        return -1;
+    if (!verified)
+        record(serve, &current->stat);
+    return 0;
+}
+
+static struct rec_current *open_current(struct rec_serve *serve, struct rec_err *err)
+{
+    struct rec_current *current = rec_calloc(1, sizeof *current, "model", err);
+    struct timespec t;
+
+    if (!current)
+        return NULL;
+    pthread_mutex_init(&current->making, NULL);
+    atomic_store(&current->users, 1);
+    if (read_model(current, serve, err) < 0)
+        goto failed;
+    if (serve->config.catalogue) {
+        if (stat(serve->config.catalogue, &current->catalogue_stat) < 0) {
+            rec_err_errno(err, "%s", serve->config.catalogue);
+            goto failed;
+        }
+        if (rec_labels_open(&current->labels, serve->config.catalogue, &current->model.items, err) < 0)
+            goto failed;
+        current->has_labels = true;
+    }
+    snprintf(current->version, sizeof current->version, "%s-%08x", current->model.type, (unsigned)current->model.digest);
+    clock_gettime(CLOCK_REALTIME, &t);
+    current->loaded = t.tv_sec;
+    return current;
+failed:
+    close_current(current);
+    return NULL;
+}
+
+/* ---- holding and swapping ---- */
+
+struct rec_current *rec_current_take(struct rec_serve *serve)
+{
+    struct rec_current *current;
+
+    pthread_mutex_lock(&serve->swap);
+    current = serve->current;
+    if (current)
+        atomic_fetch_add(&current->users, 1);
+    pthread_mutex_unlock(&serve->swap);
+    return current;
+}
+
+void rec_current_give(struct rec_current *current)
+{
+    if (atomic_fetch_sub(&current->users, 1) == 1)
+        close_current(current);
+}
+
+static void put(struct rec_serve *serve, struct rec_current *next)
+{
+    struct rec_current *old;
+
+    pthread_mutex_lock(&serve->swap);
+    old = serve->current;
+    serve->current = next;
+    pthread_mutex_unlock(&serve->swap);
+    if (old)
+        rec_current_give(old);
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Whether the files are those in use. One that cannot be looked at is another one: opening it will say why. */
+static bool is_current(struct rec_serve *serve)
+{
+    struct rec_current *current = rec_current_take(serve);
+    struct stat model, catalogue;
+    bool same;
+
+    if (!current)
+        return false;
+    same = stat(serve->config.model, &model) == 0 && same_file(&model, &current->stat);
+    if (same && serve->config.catalogue)
+        same = stat(serve->config.catalogue, &catalogue) == 0 && same_file(&catalogue, &current->catalogue_stat);
+    rec_current_give(current);
+    return same;
+}
+
+int rec_current_load(struct rec_serve *serve, bool *changed, struct rec_err *err)
+{
+    struct rec_current *next;
+
+    if (changed)
+        *changed = false;
+    if (!serve->config.model || is_current(serve))
+        return 0;
+    next = open_current(serve, err);
+    rec_service_add(serve, &rec_service_reloads, "outcome", next ? "taken" : "refused");
+    if (!next)
+        return -1;
+    rec_stats_set(rec_stats_series(serve->stats, &rec_service_loaded, ""), next->loaded);
+    put(serve, next);
+    if (changed)
+        *changed = true;
+    return 0;
+}
+
+void rec_current_drop(struct rec_serve *serve)
+{
+    put(serve, NULL);
+}
+
+/* ---- what is made when it is first needed ---- */
+
+const struct rec_similar *rec_current_similar(struct rec_current *current, struct rec_err *err)
+{
+    pthread_mutex_lock(&current->making);
+    if (!atomic_load(&current->similar_ready) &&
+        rec_similar_init(&current->similar, &current->model, REC_CURRENT_SIMILAR, NULL, 0, err) == 0)
+        atomic_store(&current->similar_ready, 2);
+    pthread_mutex_unlock(&current->making);
+    return atomic_load(&current->similar_ready) == 2 ? &current->similar : NULL;
+}
