@@ -240,7 +240,7 @@ int db_verify(struct tool *tool, struct rec_err *err)
     rec_keyring_clear(&ring);
     if (rc < 0)
         return -1;
-    rec_buf_addf(&text, "%s: whole: ", tool_operand(tool, 0));
+    rec_buf_addf(&text, "%s: whole: ", strcmp(tool_operand(tool, 0), "-") ? tool_operand(tool, 0) : "standard input");
     describe(&text, &report);
     rec_buf_addc(&text, '\n');
     return db_print(&text, err);

@@ -51,8 +51,9 @@ static void on_signal(int number)
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 
-/* Without echo; a signal ends the reading, so that the terminal is left as it was found. */
-static int read_silently(struct db_secret *out, const char *what, struct rec_err *err)
+/* Without echo; a signal ends the reading, so that the terminal is left as it was found. It asks when the echo is off: what was typed
+ * before is dropped. */
+static int read_silently(struct db_secret *out, const struct tool *tool, const char *what, const char *more, struct rec_err *err)
 {
     struct sigaction old[REC_LENGTH(signals)], act = {.sa_handler = on_signal};
     struct termios before, silent;
@@ -66,6 +67,7 @@ static int read_silently(struct db_secret *out, const char *what, struct rec_err
     silent = before;
     silent.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    fprintf(stderr, "%s: %s%s: ", tool->about->name, what, more);
     rc = read_line(out, what, err);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
     for (size_t i = 0; i < REC_LENGTH(signals); i++)
@@ -84,11 +86,7 @@ int db_secret_ask(struct db_secret *out, const struct tool *tool, const char *wh
     struct db_secret again = {.len = 0};
     int rc = -1;
 
-    fprintf(stderr, "%s: %s: ", tool->about->name, what);
-    if (read_silently(out, what, err) < 0)
-        goto out;
-    fprintf(stderr, "%s: %s again: ", tool->about->name, what);
-    if (read_silently(&again, what, err) < 0)
+    if (read_silently(out, tool, what, "", err) < 0 || read_silently(&again, tool, what, " again", err) < 0)
         goto out;
     rc = out->len == again.len && rec_secret_equal(out->text, again.text, out->len)
              ? 0 : rec_err_set(err, "%s: not the same twice, nothing was changed", what);
