@@ -114,8 +114,8 @@ static int read_only(struct rec_sql *db, int rc, struct rec_err *err)
 {
     db->fault = REC_SQL_READONLY;
     if (db->read_only)
-        return rec_err_set(err, "%s: was opened for reading only%s", db->name,
-                           rc == SQLITE_READONLY ? "" : ", and another's log must be read first; open it once for writing");
+        return rec_err_set(err, "%s: %s", db->name, rc == SQLITE_READONLY ? "was opened for reading only" :
+                           "cannot be read without making its log beside it, which this user may not; read it as its owner");
     if (rc == SQLITE_READONLY_DBMOVED)
         return rec_err_set(err, "%s: the file was moved or replaced while it was open; run it again", db->name);
     return rec_err_set(err, "%s: may not be written; check the modes of the file and its directory, and whose they are", db->name);
