@@ -95,7 +95,12 @@ static int set_session(struct rec_sql *db, struct rec_err *err)
     pg->session_wait = rec_postgres_wait(db->busy_timeout);
     snprintf(sql, sizeof sql, "SET lock_timeout = %d; SET standard_conforming_strings = on%s", pg->session_wait,
              db->read_only ? "; SET default_transaction_read_only = on" : "");
-    return rec_postgres_command(db, sql, err);
+    if (rec_postgres_command(db, sql, err) < 0)
+        return -1;
+    /* For a program that was killed the server must not go on working, with its locks. What servers before 14, or on other systems than
+     * Linux and BSD, say to this does not matter. */
+    PQclear(PQexec(pg->conn, "SET client_connection_check_interval = 1000"));
+    return 0;
 }
 
 static void close_it(struct rec_sql *db)

@@ -22,10 +22,12 @@ setup() {
         [ -s "$DEST/usr/share/fish/vendor_completions.d/$tool.fish" ]
     done
     [ -s "$DEST/usr/share/man/man5/rec-format.5" ]
+    cmp "$ROOT/data/migrations/0001-initial.sqlite.up.sql" "$DEST/usr/share/rec/migrations/0001-initial.sqlite.up.sql"
     [ -s "$DEST/usr/share/man/man7/rec.7" ]
     # the front end finds its tools beside itself
     run -0 env PATH=/usr/bin:/bin "$DEST/usr/bin/rec" split -h
     [[ $output == "usage: rec-split "* ]]
     make -s -C "$ROOT" uninstall DESTDIR="$DEST" PREFIX=/usr
     [ "$(find "$DEST" -type f)" = "$DEST/usr/bin/other" ]
+    [ ! -e "$DEST/usr/share/rec" ]
 }

@@ -576,6 +576,30 @@ static void a_killed_one_leaves_the_old_schema(void **state)
     assert_int_equal(both_int(b, "SELECT x FROM c"), 1);
 }
 
+/* The server notices, and does not keep the next one waiting until the statement's end. */
+static void a_killed_one_keeps_nobody_waiting(void **state)
+{
+    struct both *b = *state;
+    int pipes[2], status;
+    char byte;
+    if (strcmp(b->dialect, "sqlite") == 0)
+        return;
+    put_three(b);
+    put(b, "0002-two.up.sql", "SELECT pg_sleep(300);\n");
+    rec_sql_close(b->store.db);
+    assert_int_equal(pipe(pipes), 0);
+    pid_t pid = migrate_in_child(b, pipes[1]);
+    assert_int_equal(read(pipes[0], &byte, 1), 1);
+    usleep(100000);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    close(pipes[0]);
+    close(pipes[1]);
+    put_three(b);
+    both_ok(b, rec_sql_open(&b->store.db, b->url, &both_options, &b->err));
+    both_ok(b, up(b, 0, NULL));
+}
+
 /* ---- data/migrations ---- */
 
 /* What there is, a line each, in one order: columns, keys, references, indexes. */
@@ -732,6 +756,7 @@ int main(void)
         cmocka_unit_test(makes_a_schema_within_a_transaction),
         cmocka_unit_test(several_take_turns),
         cmocka_unit_test(a_killed_one_leaves_the_old_schema),
+        cmocka_unit_test(a_killed_one_keeps_nobody_waiting),
         cmocka_unit_test(built_in_ones_go_up_down_and_up),
         cmocka_unit_test(both_dialects_make_the_same),
     };
