@@ -15,6 +15,7 @@ setup() {
     make -s -C "$ROOT" install DESTDIR="$DEST" PREFIX=/usr >/dev/null
     for source in "$ROOT"/cmd/rec*.c; do
         tool=$(basename "$source" .c)
+        case $tool in *_*) continue ;; esac # a part of a tool
         "$DEST/usr/bin/$tool" -h | grep -q "^usage: $tool "
         [ -s "$DEST/usr/share/man/man1/$tool.1" ]
         [ -s "$DEST/usr/share/bash-completion/completions/$tool" ]
