@@ -160,11 +160,12 @@ int rec_feedback_events(struct rec_store *store, const char *user, int64_t befor
 
 /* ---- appender: from many threads ------------------------------------------------------------------
  *
- * One thread writes; all that wait when it begins a transaction are in it. So the disk is waited for once, not once for each of them.
+ * A thread writes; all that wait when it begins a transaction are in it. So the disk is waited for once, not once for each of them. On
+ * PostgreSQL, which writes for several at once, a few threads do, each for its share of those that wait.
  * An event that cannot be stored fails alone: its batch is then tried one by one.
  */
 struct rec_appender;
-/** @param url  opened by the appender's own thread. */
+/** @param url  opened by the appender's own threads, the first of them before it returns. */
 int rec_appender_new(struct rec_appender **out, const char *url, const struct rec_sql_options *options, const struct rec_keyring *keys,
                      struct rec_err *err);
 /** Returns when the events are durable (or not, with the reason; `fault` and `added` may be NULL). From any thread, but not once rec_appender_free

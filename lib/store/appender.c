@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Group commit: one thread writes what many threads want stored.
+ * Group commit: one thread writes what many threads want stored; on PostgreSQL, which writes for several at once, WRITERS threads do.
  *
- * A caller puts its request, which stays on its own stack, at the end of a list and sleeps. The writer takes from the head all that wait, up
- * to BATCH events, stores them in one transaction, and wakes each caller with its own result; those that came meanwhile are the next batch.
- * So the batches grow with the load by themselves, nobody is overtaken, and a caller that is alone waits for nobody.
+ * A caller puts its request, which stays on its own stack, at the end of a list and sleeps. A writer takes from the head its share of those that
+ * wait, up to BATCH events, stores them in one transaction, and wakes each caller with its own result; those that came meanwhile are the next
+ * batch. So the batches grow with the load by themselves, nobody is overtaken, and a caller that is alone waits for nobody.
  *
  * Within a batch, requests are taken in the order of their users' ids, which is the order in which everybody locks users on PostgreSQL; those
  * of the same user in the order in which they came. A request that is refused before anything of it was written (no such movie) leaves the transaction whole. Any other failure undoes the
@@ -18,6 +18,7 @@
 
 #define BATCH 1000               /* events in a transaction, unless one request has more */
 #define QUEUE ((size_t)100000)   /* events that may wait */
+#define WRITERS 4                /* at most */
 
 struct waiter {
     struct rec_feedback_request request;
@@ -30,18 +31,24 @@ struct waiter {
     bool done;
 };
 
+struct writer {
+    struct rec_appender *a;
+    struct rec_store store;
+    bool open;
+    pthread_t thread;
+    struct waiter *order[BATCH]; /* room to sort in */
+};
+
 struct rec_appender {
     char *url;
     struct rec_sql_options options;
     const struct rec_keyring *keys;
-    struct rec_store store;      /* the writer's own */
-    bool open;
-    struct waiter *order[BATCH]; /* room to sort in */
-    pthread_t writer;
+    struct writer writer[WRITERS];
     pthread_mutex_t lock;        /* of all below */
     pthread_cond_t work;
     struct waiter *head, **tail;
-    size_t events;               /* in the list */
+    size_t events, requests;     /* in the list */
+    size_t writers;              /* 1 until the first one has opened the database */
     size_t callers;              /* within rec_appender_add */
     pthread_cond_t gone;         /* there are none */
     bool started, stopping;
@@ -51,22 +58,22 @@ struct rec_appender {
 
 /* ---- the writer: its connection ------------------------------------------------------------------- */
 
-static int connect_store(struct rec_appender *a, struct rec_err *err)
+static int connect_store(struct writer *r, struct rec_err *err)
 {
-    if (a->open)
+    if (r->open)
         return 0;
-    if (rec_store_open(&a->store, a->url, NULL, &a->options, err) < 0)
+    if (rec_store_open(&r->store, r->a->url, NULL, &r->a->options, err) < 0)
         return -1;
-    a->store.keys = a->keys;
-    a->open = true;
+    r->store.keys = r->a->keys;
+    r->open = true;
     return 0;
 }
 
-static void disconnect(struct rec_appender *a)
+static void disconnect(struct writer *r)
 {
-    if (a->open)
-        rec_store_close(&a->store);
-    a->open = false;
+    if (r->open)
+        rec_store_close(&r->store);
+    r->open = false;
 }
 
 /* ---- the writer: a batch -------------------------------------------------------------------------- */
@@ -101,25 +108,25 @@ static int store_batch(struct rec_store *store, void *context, struct rec_err *e
     return 0;
 }
 
-static int write_batch(struct rec_appender *a, struct batch *batch, enum rec_sql_fault *fault, struct rec_err *err)
+static int write_batch(struct writer *r, struct batch *batch, enum rec_sql_fault *fault, struct rec_err *err)
 {
     int status;
-    if (connect_store(a, err) < 0) {
+    if (connect_store(r, err) < 0) {
         *fault = rec_sql_open_fault();
         return -1;
     }
-    status = rec_store_write(&a->store, store_batch, batch, err);
-    *fault = status < 0 ? rec_sql_fault(a->store.db) : REC_SQL_FINE;
+    status = rec_store_write(&r->store, store_batch, batch, err);
+    *fault = status < 0 ? rec_sql_fault(r->store.db) : REC_SQL_FINE;
     if (status < 0 && *fault == REC_SQL_LOST)
-        disconnect(a);
+        disconnect(r);
     return status;
 }
 
 /* As write_batch, once more on a new connection when the first one was lost. */
-static int write_surely(struct rec_appender *a, struct batch *batch, enum rec_sql_fault *fault, struct rec_err *err)
+static int write_surely(struct writer *r, struct batch *batch, enum rec_sql_fault *fault, struct rec_err *err)
 {
-    int status = write_batch(a, batch, fault, err);
-    return status < 0 && *fault == REC_SQL_LOST ? write_batch(a, batch, fault, err) : status;
+    int status = write_batch(r, batch, fault, err);
+    return status < 0 && *fault == REC_SQL_LOST ? write_batch(r, batch, fault, err) : status;
 }
 
 static void settle_all(struct batch *batch, enum rec_sql_fault fault, const struct rec_err *err)
@@ -135,11 +142,11 @@ static bool is_common(enum rec_sql_fault fault)
            fault == REC_SQL_CORRUPT || fault == REC_SQL_BUSY;
 }
 
-static void write_waiting(struct rec_appender *a, struct batch *batch)
+static void write_waiting(struct writer *r, struct batch *batch)
 {
     enum rec_sql_fault fault;
     struct rec_err err = {0};
-    if (write_surely(a, batch, &fault, &err) == 0)
+    if (write_surely(r, batch, &fault, &err) == 0)
         return;
     if (is_common(fault) || batch->first->next == batch->last) {
         settle_all(batch, fault, &err);
@@ -147,7 +154,7 @@ static void write_waiting(struct rec_appender *a, struct batch *batch)
     }
     for (struct waiter *w = batch->first; w != batch->last; w = w->next) {
         struct batch alone = {w, w->next};
-        if (write_surely(a, &alone, &fault, &err) < 0)
+        if (write_surely(r, &alone, &fault, &err) < 0)
             settle(w, -1, fault, &err);
     }
 }
@@ -161,44 +168,43 @@ static int by_user(const void *a, const void *b)
     return order != 0 ? order : (v->number > w->number) - (v->number < w->number);
 }
 
-/* The head of the list, cut off after at most BATCH events, and sorted. */
-static struct waiter *take(struct rec_appender *a)
+/* The head of the list, this writer's share of it, at most BATCH events; sorted. */
+static struct waiter *take(struct writer *r)
 {
+    struct rec_appender *a = r->a;
     struct waiter *w = a->head;
-    size_t events = 0, n = 0;
+    size_t share = (a->requests + a->writers - 1) / a->writers, events = 0, n = 0;
     do {
         events += w->request.n;
         w->number = n;
-        a->order[n++] = w;
+        r->order[n++] = w;
         w = w->next;
-    } while (w && events + w->request.n <= BATCH);
+    } while (w && n < share && events + w->request.n <= BATCH);
     a->head = w;
     if (!w)
         a->tail = &a->head;
+    else
+        pthread_cond_signal(&a->work);
     a->events -= events;
-    qsort(a->order, n, sizeof a->order[0], by_user);
+    a->requests -= n;
+    qsort(r->order, n, sizeof r->order[0], by_user);
     for (size_t i = 0; i < n; i++)
-        a->order[i]->next = i + 1 < n ? a->order[i + 1] : NULL;
-    return a->order[0];
+        r->order[i]->next = i + 1 < n ? r->order[i + 1] : NULL;
+    return r->order[0];
 }
 
-static void *write_on(void *context)
+/* Until the end; called, and returns, with the lock held. */
+static void serve(struct writer *r)
 {
-    struct rec_appender *a = context;
-    int status = connect_store(a, &a->start_err);
-
-    pthread_mutex_lock(&a->lock);
-    a->start_status = status;
-    a->started = true;
-    pthread_cond_broadcast(&a->work);
-    while (status == 0) {
+    struct rec_appender *a = r->a;
+    for (;;) {
         while (!a->head && !a->stopping)
             pthread_cond_wait(&a->work, &a->lock);
         if (!a->head)
-            break;
-        struct batch batch = {take(a), NULL};
+            return;
+        struct batch batch = {take(r), NULL};
         pthread_mutex_unlock(&a->lock);
-        write_waiting(a, &batch);
+        write_waiting(r, &batch);
         pthread_mutex_lock(&a->lock);
         /* A waiter is gone as soon as it is told. */
         for (struct waiter *w = batch.first, *next; w; w = next) {
@@ -207,19 +213,37 @@ static void *write_on(void *context)
             pthread_cond_signal(&w->woken);
         }
     }
+}
+
+/* The first one says whether the database can be opened; the others open it when they have something to do. */
+static void *write_on(void *context)
+{
+    struct writer *r = context;
+    struct rec_appender *a = r->a;
+    bool first = r == &a->writer[0];
+    int status = first ? connect_store(r, &a->start_err) : 0;
+
+    pthread_mutex_lock(&a->lock);
+    if (first) {
+        a->start_status = status;
+        a->started = true;
+        pthread_cond_broadcast(&a->work);
+    }
+    if (status == 0)
+        serve(r);
     pthread_mutex_unlock(&a->lock);
-    disconnect(a);
+    disconnect(r);
     return NULL;
 }
 
 /* ---- the callers ---------------------------------------------------------------------------------- */
 
-static int begin_thread(struct rec_appender *a, struct rec_err *err)
+static int begin_first(struct rec_appender *a, struct rec_err *err)
 {
-    int why = pthread_create(&a->writer, NULL, write_on, a), status;
+    int why = pthread_create(&a->writer[0].thread, NULL, write_on, &a->writer[0]), status;
     if (why != 0) {
         errno = why;
-        return rec_err_errno(err, "%s: no thread to write with", "appender");
+        return rec_err_errno(err, "appender: no thread to write with");
     }
     pthread_mutex_lock(&a->lock);
     while (!a->started)
@@ -227,11 +251,23 @@ static int begin_thread(struct rec_appender *a, struct rec_err *err)
     status = a->start_status;
     pthread_mutex_unlock(&a->lock);
     if (status < 0) {
-        pthread_join(a->writer, NULL);
+        pthread_join(a->writer[0].thread, NULL);
         if (err)
             *err = a->start_err;
     }
     return status;
+}
+
+/* Where they are of use, and as many as can be had. */
+static void begin_others(struct rec_appender *a)
+{
+    size_t n = 1;
+    if (strcmp(rec_sql_dialect(a->writer[0].store.db), "postgresql") == 0)
+        while (n < WRITERS && pthread_create(&a->writer[n].thread, NULL, write_on, &a->writer[n]) == 0)
+            n++;
+    pthread_mutex_lock(&a->lock);
+    a->writers = n;
+    pthread_mutex_unlock(&a->lock);
 }
 
 static void free_appender(struct rec_appender *a)
@@ -253,6 +289,9 @@ int rec_appender_new(struct rec_appender **out, const char *url, const struct re
     a->options = *options;
     a->keys = keys;
     a->tail = &a->head;
+    a->writers = 1;
+    for (size_t i = 0; i < WRITERS; i++)
+        a->writer[i].a = a;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->work, NULL);
     pthread_cond_init(&a->gone, NULL);
@@ -261,10 +300,11 @@ int rec_appender_new(struct rec_appender **out, const char *url, const struct re
         free_appender(a);
         return -1;
     }
-    if (begin_thread(a, err) < 0) {
+    if (begin_first(a, err) < 0) {
         free_appender(a);
         return -1;
     }
+    begin_others(a);
     *out = a;
     return 0;
 }
@@ -291,6 +331,7 @@ static int wait_for(struct rec_appender *a, struct waiter *w)
         *a->tail = w;
         a->tail = &w->next;
         a->events += w->request.n;
+        a->requests++;
         pthread_cond_signal(&a->work);
         while (!w->done)
             pthread_cond_wait(&w->woken, &a->lock);
@@ -341,6 +382,7 @@ void rec_appender_free(struct rec_appender *a)
     while (a->callers > 0)
         pthread_cond_wait(&a->gone, &a->lock);
     pthread_mutex_unlock(&a->lock);
-    pthread_join(a->writer, NULL);
+    for (size_t i = 0; i < a->writers; i++)
+        pthread_join(a->writer[i].thread, NULL);
     free_appender(a);
 }

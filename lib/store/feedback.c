@@ -175,7 +175,7 @@ static int insert_event(struct pair *pair, const struct rec_feedback_request *q,
     return status;
 }
 
-/* After nothing was inserted: 1: try again, the user is there now; 0: it was stored before; -1: it cannot be. */
+/* After nothing was inserted: 0: the user and the movie are there now, perhaps by somebody else's doing a moment ago; -1: they cannot be. */
 static int prepare(struct rec_feedback_request *q, const struct rec_event *e, struct rec_store *store, struct rec_err *err)
 {
     int64_t row;
@@ -191,7 +191,7 @@ static int prepare(struct rec_feedback_request *q, const struct rec_event *e, st
     if (found)
         return rec_sql_refuse(store->db, REC_SQL_CONSTRAINT, err, "user %s: was forgotten; a person who comes back needs another id", e->user);
     q->touched = true;
-    return rec_names_intern(&row, store, REC_NAMES_USERS, e->user, err) < 0 ? -1 : 1;
+    return rec_names_intern(&row, store, REC_NAMES_USERS, e->user, err);
 }
 
 static int update_rating(const struct pair *pair, const struct rec_event *e, struct rec_store *store, struct rec_err *err)
@@ -213,7 +213,8 @@ int rec_feedback_append(struct rec_feedback_request *q, struct rec_store *store,
         const struct rec_event *event = &q->events[place.event];
         struct pair pair;
         int new = insert_event(&pair, q, &place, store, err);
-        if (new == 0 && (new = prepare(q, event, store, err)) > 0)
+        /* Nothing again means that it was stored before. */
+        if (new == 0 && (new = prepare(q, event, store, err)) == 0)
             new = insert_event(&pair, q, &place, store, err);
         if (new < 0)
             return -1;

@@ -374,13 +374,54 @@ static void several_writers(void **state)
     }
 }
 
+/* All bring in the same new user at the same moment: each event is stored. */
+static pthread_barrier_t start;
+
+static void *bring_in(void *context)
+{
+    struct writer *w = context;
+    struct rec_store store;
+    if (rec_store_open(&store, w->b->url, NULL, &both_options, &w->err) < 0)
+        fail_msg("%s", w->err.text);
+    for (int i = 0; i < 40; i++) {
+        char user[16];
+        struct rec_event event = {.user = user, .movie = "m", .kind = "like", .time = w->number};
+        snprintf(user, sizeof user, "new-%d", i);
+        pthread_barrier_wait(&start);
+        w->failed += rec_feedback_add(&store, &event, 1, NOW, NULL, &w->err) < 0;
+    }
+    rec_store_close(&store);
+    return NULL;
+}
+
+static void new_users_at_once(void **state)
+{
+    struct both *b = *state;
+    struct writer w[WRITERS];
+    pthread_t thread[WRITERS];
+    add_movie(b, "m");
+    pthread_barrier_init(&start, NULL, WRITERS);
+    for (int i = 0; i < WRITERS; i++) {
+        w[i] = (struct writer){.b = b, .number = i};
+        assert_int_equal(pthread_create(&thread[i], NULL, bring_in, &w[i]), 0);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        pthread_join(thread[i], NULL);
+        if (w[i].failed)
+            fail_msg("%s", w[i].err.text);
+    }
+    pthread_barrier_destroy(&start);
+    assert_int_equal(both_int(b, "SELECT count(*) FROM users"), 40);
+    assert_int_equal(both_int(b, "SELECT count(*) FROM feedback"), 40 * WRITERS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stores_and_rates), cmocka_unit_test(present_has_microseconds), cmocka_unit_test(any_order),
         cmocka_unit_test(over_a_load), cmocka_unit_test(same_request_once), cmocka_unit_test(unknown_movie_stores_nothing),
         cmocka_unit_test(bad_events), cmocka_unit_test(events_stay_as_they_are), cmocka_unit_test(lists_events),
-        cmocka_unit_test(several_writers),
+        cmocka_unit_test(several_writers), cmocka_unit_test(new_users_at_once),
     };
     return both_run(tests, REC_LENGTH(tests));
 }
