@@ -187,7 +187,7 @@ static struct waiter *take(struct writer *r)
         pthread_cond_signal(&a->work);
     a->events -= events;
     a->requests -= n;
-    qsort(r->order, n, sizeof r->order[0], by_user);
+    qsort(r->order, n, sizeof(struct waiter *), by_user); // NOLINT(bugprone-sizeof-expression): pointers are sorted
     for (size_t i = 0; i < n; i++)
         r->order[i]->next = i + 1 < n ? r->order[i + 1] : NULL;
     return r->order[0];
