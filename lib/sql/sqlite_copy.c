@@ -84,6 +84,15 @@ static struct source *source_of(sqlite3_vtab_cursor *cursor)
     return ((struct table *)cursor->pVtab)->source;
 }
 
+/* SQLite has doubles alone: a float is kept as the one that its shortest decimal reads as, 3.7 and not 3.7000000476837158. What is no float to the
+ * bit is that already. */
+static double keep_float(double real)
+{
+    float single = (float)real;
+
+    return real == (double)single || !isfinite(single) ? rec_num_decimal(single) : real;
+}
+
 /* SQLite would take any value; what PostgreSQL refuses, or makes a float, is no other here. */
 static bool fits(struct rec_sql_value *value, enum rec_copy_type type)
 {
@@ -101,7 +110,7 @@ static bool fits(struct rec_sql_value *value, enum rec_copy_type type)
         if (value->type != REC_SQL_INT && value->type != REC_SQL_REAL)
             return false;
         real = value->type == REC_SQL_INT ? (double)value->integer : value->real;
-        *value = rec_sql_real(type == REC_COPY_REAL32 ? (double)(float)real : real);
+        *value = rec_sql_real(type == REC_COPY_REAL32 ? keep_float(real) : real);
         return isfinite(value->real);
     case REC_COPY_TEXT:
         return value->type == REC_SQL_TEXT;
@@ -262,7 +271,7 @@ static int take(struct rec_sql_value *out, struct rec_sql *db, sqlite3_stmt *stm
     case REC_COPY_REAL64:
         if (type != SQLITE_FLOAT && type != SQLITE_INTEGER)
             return mismatch(db, column, "something that is no number", err);
-        *out = rec_sql_real(sqlite3_column_double(stmt, i));
+        *out = rec_sql_real(column->type == REC_COPY_REAL32 ? (double)(float)sqlite3_column_double(stmt, i) : sqlite3_column_double(stmt, i));
         return 0;
     case REC_COPY_TEXT:
         if (type == SQLITE_BLOB)
