@@ -11,6 +11,7 @@
  * secure_delete on), but a page that was split long ago may hold a second copy; rec_forget_scrub writes the file anew.
  */
 #include "accounts_priv.h"
+#include "load_priv.h"
 
 struct person {
     const char *who;
@@ -148,7 +149,9 @@ static int forget(struct rec_store *store, void *context, struct rec_err *err)
     struct person *p = context;
     int found;
     *p->report = (struct rec_forget_report){.known = false};
-    if (rec_sql_lock(store->db, REC_ACCOUNTS_LOCK, REC_ACCOUNTS_WAIT, err) < 0 || (found = find_person(p, store, err)) < 0 ||
+    /* A load that is on its way has looked already for who was forgotten. */
+    if (rec_sql_lock(store->db, REC_LOAD_LOCK, REC_LOAD_WAIT, err) < 0 ||
+        rec_sql_lock(store->db, REC_ACCOUNTS_LOCK, REC_ACCOUNTS_WAIT, err) < 0 || (found = find_person(p, store, err)) < 0 ||
         (found && erase_account(store, p, err) < 0))
         return -1;
     for (size_t i = 0; i < REC_LENGTH(p->user); i++)

@@ -12,8 +12,6 @@
 
 #include <time.h>
 
-#define LOCK_WAIT 600   /* seconds that a loader waits for its turn */
-
 struct load {
     const struct rec_load_options *options;
     struct rec_load_report *report;
@@ -35,6 +33,11 @@ static void tell(const struct load *load, const char *what, uint64_t done, uint6
 {
     if (load->options->progress)
         load->options->progress(load->options->context, what, done, total);
+}
+
+static bool is_sqlite(const struct rec_store *store)
+{
+    return strcmp(rec_sql_dialect(store->db), "sqlite") == 0;
 }
 
 /* ---- the row of `loads` ---- */
@@ -91,7 +94,7 @@ static int copy_into_empty(struct load *load, struct rec_store *store, struct re
     if (rec_copy_bulk_begin(&bulk, store->db, "ratings", err) < 0)
         return -1;
     empty = is_empty(store, err);   /* once more: nobody else can write to it from here on */
-    rec_load_rows_rewind(&load->rows, (int32_t)load->id, NULL);
+    rec_load_rows_rewind(&load->rows, (int32_t)load->id, NULL, 1 << LOAD_NEW);
     if (empty == 1 && rec_copy_in(store->db, "ratings", rating_columns, REC_LENGTH(rating_columns), rec_load_rows_next, &load->rows,
                                   &copied, err) < 0)
         empty = -1;
@@ -109,43 +112,102 @@ static int copy_into_empty(struct load *load, struct rec_store *store, struct re
 static const char stage[] =
     "CREATE TEMPORARY TABLE load_delta (user_id INTEGER NOT NULL, movie_id INTEGER NOT NULL, value REAL NOT NULL, load_id INTEGER NOT NULL, "
     "time BIGINT)";
+static const char unstage[] = "DROP TABLE load_delta";
 
-/* Feedback may have come since they were compared (PostgreSQL): what is later stays. */
+/* Feedback may have come since they were compared: what is later stays. */
 static const char merge[] =
     "INSERT INTO ratings (user_id, movie_id, value, load_id, time) SELECT user_id, movie_id, value, load_id, time FROM load_delta WHERE true "
     "ON CONFLICT (user_id, movie_id) DO UPDATE SET value = excluded.value, load_id = excluded.load_id, time = excluded.time "
     "WHERE coalesce(ratings.time, 0) <= coalesce(excluded.time, 0)";
+static const char update[] =
+    "UPDATE ratings AS r SET value = d.value, load_id = d.load_id, time = d.time FROM load_delta d "
+    "WHERE r.user_id = d.user_id AND r.movie_id = d.movie_id";
 
-static void count(struct load *load, const struct load_compare *c, uint64_t staged, uint64_t written)
+static int copy_kinds(struct load *load, struct rec_store *store, const char *table, const struct load_compare *c, unsigned kinds,
+                      uint64_t *copied, struct rec_err *err)
+{
+    rec_load_rows_rewind(&load->rows, (int32_t)load->id, c->kind, kinds);
+    return rec_copy_in(store->db, table, rating_columns, REC_LENGTH(rating_columns), rec_load_rows_next, &load->rows, copied, err);
+}
+
+/* While others give feedback: all of it by one statement, which costs a look at the index and two at foreign keys for each rating. */
+static int merge_beside_others(struct load *load, struct rec_store *store, const struct load_compare *c, struct rec_err *err)
 {
     struct rec_load_report *report = load->report;
-    uint64_t late = staged - written;   /* a later feedback came in between */
+    uint64_t staged, late;
+    int64_t written = 0;
 
+    if (rec_sql_script(store->db, stage, err) < 0 ||
+        copy_kinds(load, store, "load_delta", c, 1 << LOAD_NEW | 1 << LOAD_CHANGED, &staged, err) < 0)
+        return -1;
+    tell(load, "merge", 0, 0);
+    if ((staged && rec_sql_exec(store->db, &written, merge, REC_SQL_NONE, err) < 0) || rec_sql_script(store->db, unstage, err) < 0)
+        return -1;
+    late = staged - (uint64_t)written;
     report->changed = c->count[LOAD_CHANGED] - (late < c->count[LOAD_CHANGED] ? late : c->count[LOAD_CHANGED]);
-    report->added = written - report->changed;
+    report->added = (uint64_t)written - report->changed;
     report->same = c->count[LOAD_SAME];
     report->older = c->count[LOAD_OLDER] + load->rows.kept_out + late;
+    return 0;
+}
+
+static int write_alone(struct load *load, struct rec_store *store, const struct load_compare *c, struct rec_err *err)
+{
+    struct rec_load_report *report = load->report;
+    uint64_t staged = 0;
+
+    if (c->count[LOAD_CHANGED] &&
+        (rec_sql_script(store->db, stage, err) < 0 || copy_kinds(load, store, "load_delta", c, 1 << LOAD_CHANGED, &staged, err) < 0 ||
+         rec_sql_exec(store->db, NULL, update, REC_SQL_NONE, err) < 0 || rec_sql_script(store->db, unstage, err) < 0))
+        return -1;
+    if (copy_kinds(load, store, "ratings", c, 1 << LOAD_NEW, &report->added, err) < 0)
+        return -1;
+    report->changed = staged;
+    report->same = c->count[LOAD_SAME];
+    report->older = c->count[LOAD_OLDER] + load->rows.kept_out;
+    tell(load, "index", 0, 0);
+    return 0;
+}
+
+/* Alone with the table: new ratings are copied into it, without indexes on PostgreSQL. */
+static int merge_alone(struct load *load, struct rec_store *store, struct load_compare *c, struct rec_err *err)
+{
+    struct rec_copy_bulk bulk;
+    int status = rec_copy_bulk_begin(&bulk, store->db, "ratings", err);
+
+    if (status < 0)
+        return -1;
+    /* Once more: what came until the table was ours is in it now. */
+    if (!is_sqlite(store)) {
+        rec_load_compare_clear(c);
+        status = rec_load_compare_make(c, store, &load->plan, load->options, err);
+    }
+    if (status == 0)
+        status = write_alone(load, store, c, err);
+    return rec_copy_bulk_end(&bulk, status < 0 ? NULL : err) < 0 ? -1 : status;
+}
+
+/* 1, 0, -1: whether to take the table for ourselves. SQLite has one writer anyway. On PostgreSQL others would wait for the whole of it: worth
+ * it when the file brings more than there is, as the index of all is then built in less time than so many are put into it. */
+static int want_it_alone(struct rec_store *store, const struct load_plan *plan, const struct load_compare *c, struct rec_err *err)
+{
+    int64_t fresh = (int64_t)(plan->taken - c->count[LOAD_CHANGED] - c->count[LOAD_SAME] - c->count[LOAD_OLDER]), there = 0;
+
+    if (is_sqlite(store))
+        return 1;
+    if (rec_sql_get_int(&there, store->db, "SELECT count(*) FROM (SELECT 1 FROM ratings LIMIT $1) AS first_ones", REC_SQL(rec_sql_int(fresh)), err) < 0)
+        return -1;
+    return there < fresh;
 }
 
 static int merge_with_table(struct load *load, struct rec_store *store, struct rec_err *err)
 {
     struct load_compare compare = {0};
-    uint64_t staged = 0;
-    int64_t written = 0;
-    int status = -1;
+    int status = rec_load_compare_make(&compare, store, &load->plan, load->options, err), alone = -1;
 
-    if (rec_load_compare_make(&compare, store, &load->plan, load->options, err) < 0 || rec_sql_script(store->db, stage, err) < 0)
-        goto out;
-    rec_load_rows_rewind(&load->rows, (int32_t)load->id, compare.kind);
-    if (rec_copy_in(store->db, "load_delta", rating_columns, REC_LENGTH(rating_columns), rec_load_rows_next, &load->rows, &staged, err) < 0)
-        goto out;
-    tell(load, "merge", 0, 0);
-    if ((staged && rec_sql_exec(store->db, &written, merge, REC_SQL_NONE, err) < 0) ||
-        rec_sql_script(store->db, "DROP TABLE load_delta", err) < 0)
-        goto out;
-    count(load, &compare, staged, (uint64_t)written);
-    status = 0;
-out:
+    if (status == 0)
+        alone = want_it_alone(store, &load->plan, &compare, err);
+    status = alone < 0 ? -1 : alone ? merge_alone(load, store, &compare, err) : merge_beside_others(load, store, &compare, err);
     rec_load_compare_clear(&compare);
     return status;
 }
@@ -160,7 +222,7 @@ static int load_ratings(struct rec_store *store, void *context, struct rec_err *
 
     /* Once more from the beginning when the transaction is tried again. */
     *load->report = (struct rec_load_report){.rows = load->ratings->nnz};
-    if (rec_sql_lock(store->db, "load", LOCK_WAIT, err) < 0)
+    if (rec_sql_lock(store->db, REC_LOAD_LOCK, REC_LOAD_WAIT, err) < 0)
         return -1;
     tell(load, "ids", 0, load->ratings->n_users + load->ratings->n_items);
     if (rec_load_plan_make(&load->plan, store, load->ratings, err) < 0 ||
@@ -186,7 +248,7 @@ int rec_load_ratings(struct rec_store *store, const struct rec_ratings *ratings,
                      struct rec_load_report *report, struct rec_err *err)
 {
     struct load load = {.options = options, .report = report, .ratings = ratings};
-    double patience = rec_sql_patience(store->db, LOCK_WAIT);   /* SQLite: the other loader has the one lock there is */
+    double patience = rec_sql_patience(store->db, REC_LOAD_WAIT);   /* SQLite: the other loader has the one lock there is */
     int status = rec_store_write(store, load_ratings, &load, err);
 
     rec_sql_patience(store->db, patience);

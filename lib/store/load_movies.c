@@ -4,8 +4,6 @@
  */
 #include "load_priv.h"
 
-#define LOCK_WAIT 600
-
 struct movies {
     const struct rec_load_options *options;
     struct rec_load_report *report;
@@ -101,7 +99,7 @@ static int load_movies(struct rec_store *store, void *context, struct rec_err *e
     int64_t id, last = 0;
 
     *m->report = (struct rec_load_report){.rows = m->c->n};
-    if (rec_sql_lock(store->db, "load", LOCK_WAIT, err) < 0 ||
+    if (rec_sql_lock(store->db, REC_LOAD_LOCK, REC_LOAD_WAIT, err) < 0 ||
         rec_load_row_begin(&id, store, "movies", m->options, false, err) < 0 ||
         rec_sql_get_int(&last, store->db, "SELECT max(id) FROM movies", REC_SQL_NONE, err) < 0 ||
         rec_names_intern_all(m->row, store, REC_NAMES_MOVIES, &m->c->items, &m->report->movies, err) < 0)
@@ -121,7 +119,7 @@ int rec_load_movies(struct rec_store *store, const struct rec_catalogue *movies,
 
     m.row = rec_malloc(movies->n, sizeof *m.row, "movies", err);
     if (m.row) {
-        patience = rec_sql_patience(store->db, LOCK_WAIT);
+        patience = rec_sql_patience(store->db, REC_LOAD_WAIT);
         status = rec_store_write(store, load_movies, &m, err);
         rec_sql_patience(store->db, patience);
     }

@@ -8,6 +8,10 @@
 
 #include <rec/store.h>
 
+/* Loaders take turns by it, and so does who forgets a person: a load looks at its beginning for who was forgotten. */
+#define REC_LOAD_LOCK "load"
+#define REC_LOAD_WAIT 600.0     /* seconds */
+
 /* ---- load_plan.c ---- */
 
 struct load_plan {
@@ -60,7 +64,8 @@ struct load_rows {
     const struct load_plan *plan;
     const struct rec_load_options *options;
     int32_t load_id;
-    const uint8_t *kind;            /* [nnz] only those that are new or changed; NULL: all */
+    const uint8_t *kind;            /* [nnz]; NULL: all are new */
+    unsigned kinds;                 /* those that come: 1 << LOAD_NEW, ... */
     struct load_removed *removed;   /* by pair */
     size_t n_removed, at_removed;
     uint64_t kept_out;              /* new ratings that had been taken back since */
@@ -78,7 +83,7 @@ struct load_rows {
 int rec_load_rows_begin(struct load_rows *rows, struct rec_store *store, const struct load_plan *plan,
                         const struct rec_load_options *options, struct rec_err *err);
 /** Once more from the first one, with that number in the column load_id, and of these kinds. */
-void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id, const uint8_t *kind);
+void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id, const uint8_t *kind, unsigned kinds);
 /** A rec_copy_source: user_id, movie_id, value, load_id, time. */
 int rec_load_rows_next(void *context, struct rec_sql_value *row, struct rec_err *err);
 void rec_load_rows_clear(struct load_rows *rows);

@@ -46,10 +46,11 @@ int rec_load_rows_begin(struct load_rows *rows, struct rec_store *store, const s
     return rows->key ? read_removed(rows, store, err) : -1;
 }
 
-void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id, const uint8_t *kind)
+void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id, const uint8_t *kind, unsigned kinds)
 {
     rows->load_id = load_id;
     rows->kind = kind;
+    rows->kinds = kinds;
     rows->at_removed = rows->n_key = rows->at_key = rows->at_user = 0;
     rows->kept_out = rows->done = 0;
 }
@@ -129,9 +130,10 @@ int rec_load_rows_next(void *context, struct rec_sql_value *row, struct rec_err 
         int32_t item = (int32_t)(key >> 32);
         if (rows->done++ % STEP == 0 && o->progress)
             o->progress(o->context, "ratings", rows->done - 1, plan->taken);
-        if (rows->kind && rows->kind[p] > LOAD_CHANGED)
+        enum load_kind kind = rows->kind ? rows->kind[p] : LOAD_NEW;
+        if (!(rows->kinds >> kind & 1))
             continue;
-        if (rows->n_removed && !(rows->kind && rows->kind[p]) && was_removed(rows, plan->user_row[u], item, plan->r->time ? plan->r->time[p] : 0)) {
+        if (rows->n_removed && kind == LOAD_NEW && was_removed(rows, plan->user_row[u], item, plan->r->time ? plan->r->time[p] : 0)) {
             rows->kept_out++;
             continue;
         }

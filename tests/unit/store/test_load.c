@@ -73,6 +73,27 @@ static void what_differs_is_merged(void **state)
     assert_int_equal(both_int(b, "SELECT rows * 100 + added * 10 + changed FROM loads ORDER BY id DESC LIMIT 1"), 622);
 }
 
+/* A file that brings more than there is, and one that brings less: PostgreSQL goes two ways. */
+static void more_than_there_is(void **state)
+{
+    struct both *b = *state;
+    struct rec_buf csv = {0};
+    struct rec_load_report r;
+    texts_load(b, first, 5000);
+    rec_buf_adds(&csv, "userId,movieId,rating,timestamp\nann,10,1,99\nann,9,4.5,200\nbob,10,0.5,300\n");
+    for (int i = 0; i < 100; i++)
+        rec_buf_addf(&csv, "bob,new%d,%d,%d\n", i, i % 5, i);
+    r = texts_load(b, csv.data, 6000);
+    expect_report(r, 100, 1, 1, 1);
+    assert_int_equal(both_int(b, "SELECT count(*) FROM ratings"), 104);
+    assert_int_equal(both_int(b, "SELECT count(*) FROM ratings WHERE load_id = (SELECT max(id) FROM loads)"), 101);
+    expect_report(texts_load(b, csv.data, 7000), 0, 0, 102, 1);
+    /* The key is there again. */
+    assert_int_equal(rec_sql_exec(b->store.db, NULL, "INSERT INTO ratings SELECT * FROM ratings", REC_SQL_NONE, &b->err), -1);
+    assert_int_equal(rec_sql_fault(b->store.db), REC_SQL_UNIQUE);
+    rec_buf_clear(&csv);
+}
+
 /* Without a time a rating counts as the earliest there is. */
 static void ratings_without_times(void **state)
 {
@@ -328,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_first_time),
         cmocka_unit_test(the_same_again_changes_nothing),
         cmocka_unit_test(what_differs_is_merged),
+        cmocka_unit_test(more_than_there_is),
         cmocka_unit_test(ratings_without_times),
         cmocka_unit_test(any_order_of_rows),
         cmocka_unit_test(everything_in_empty_files),
