@@ -316,7 +316,7 @@ struct rec_stat {
     bool is_time;                    /**< seconds since 1970; 0: never */
 };
 #define REC_STATS_MAX 48
-/** From one snapshot, and exact: ratings and events are counted, which takes 0.2 to 0.9 s for 20 million. Returns how many, or -1. */
+/** From one snapshot, and exact: ratings and events are counted, which takes about a second for 20 million. Returns how many, or -1. */
 int rec_stats(struct rec_stat out[REC_STATS_MAX], struct rec_store *store, struct rec_err *err);
 
 /* ---- forget: erasing a person --------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
  *
  * How much there is of everything, from one snapshot.
  *
- * All figures are exact. To count the ratings is to look at each page of them: 20 million take 0.2 s on SQLite and 0.4 to 0.9 s on
+ * All figures are exact. To count the ratings is to look at each page of them: 20 million take half a second on SQLite and 0.5 to 1.5 s on
  * PostgreSQL. PostgreSQL's own estimate (reltuples) costs nothing and may be off by any amount after a load; a counter that each
  * transaction changes would make all who send feedback wait for one another.
  */
