@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_LONGEST = 64 * 1024, LINE_LONGEST = 128 };
+enum { FILE_LONGEST = 64 * 1024, LINE_LONGEST = 128, WAIT_MS = 2, WAIT_LONGEST_MS = 5000 };
 
 static const char preface[] = "# The keys of a rec store (crypto_kdf): keep a copy apart from the backups, which are of no use without them.\n";
 
@@ -226,8 +226,17 @@ static void drop(struct replacement *r)
     r->fd = -1;
 }
 
+/* A change takes milliseconds: for one that another makes a while is waited. */
+static bool wait_for_turn(int *waits)
+{
+    struct timespec pause = {.tv_nsec = WAIT_MS * 1000000L};
+
+    nanosleep(&pause, NULL);
+    return ++*waits < WAIT_LONGEST_MS / WAIT_MS;
+}
+
 /* What a killed run left is taken away; one that is locked is being written. @return 1: try again, -1. */
-static int reclaim(const struct replacement *r, struct rec_err *err)
+static int reclaim(const struct replacement *r, int *waits, struct rec_err *err)
 {
     struct stat ours, named;
     int status = 1, fd = open(r->temporary.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -237,7 +246,7 @@ static int reclaim(const struct replacement *r, struct rec_err *err)
     if (fd < 0)
         return rec_err_errno(err, "%s", r->temporary.data);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        status = rec_err_set(err, "%s: is being changed by another process: try again", r->path);
+        status = wait_for_turn(waits) ? 1 : rec_err_set(err, "%s: is being changed by another process: try again", r->path);
     else if (fstat(fd, &ours) == 0 && lstat(r->temporary.data, &named) == 0 && ours.st_dev == named.st_dev && ours.st_ino == named.st_ino &&
              unlink(r->temporary.data) < 0)
         status = rec_err_errno(err, "%s", r->temporary.data);
@@ -250,6 +259,7 @@ static int begin(struct replacement *r, const char *path, struct rec_err *err)
 {
     const char *slash = strrchr(path, '/');
     struct stat st;
+    int waits = 0;
 
     *r = (struct replacement){.path = path, .directory = slash ? (size_t)(slash - path) + 1 : 0, .fd = -1};
     rec_buf_add(&r->temporary, path, r->directory);
@@ -268,7 +278,7 @@ static int begin(struct replacement *r, const char *path, struct rec_err *err)
         } else if (errno != EEXIST) {
             rec_err_errno(err, "%s", path);
             break;
-        } else if (reclaim(r, err) < 0) {
+        } else if (reclaim(r, &waits, err) < 0) {
             break;
         }
     }
