@@ -608,6 +608,38 @@ load_and_feedback() {
 @test "sqlite: a load and feedback at once" { load_and_feedback sqlite; }
 @test "postgresql: a load and feedback at once" { load_and_feedback postgresql; }
 
+# One store, one keyring; a killed one is made whole by the next.
+several_inits() {
+    local i pids=()
+    store_new "$1"
+    rm -f rec.keys
+    [ "$KIND" = postgresql ] || rm rec.db
+    [ "$KIND" = sqlite ] || sql 'DROP SCHEMA public CASCADE; CREATE SCHEMA public' 2>/dev/null
+    for i in 1 2 3 4 5; do
+        db init --yes >>out 2>>err &
+        pids+=($!)
+    done
+    for i in "${pids[@]}"; do wait "$i"; done
+    cat err
+    [ ! -s err ]
+    [ "$(grep -vc '^#' rec.keys)" -eq 1 ]
+    db stats >/dev/null
+    for i in 1 2 3 4 5 6 7 8; do
+        rm -f rec.keys
+        [ "$KIND" = postgresql ] || rm rec.db*
+        [ "$KIND" = sqlite ] || sql 'DROP SCHEMA public CASCADE; CREATE SCHEMA public' 2>/dev/null
+        rec-db init --yes -q --store "$STORE" --keys "$KEYS" &
+        sleep "0.0$((RANDOM % 4))$((RANDOM % 10))"
+        kill -9 $! 2>/dev/null || :
+        wait $! 2>/dev/null || :
+        db init --yes
+        db stats >/dev/null
+        [ -z "$(leftovers)" ]
+    done
+}
+@test "sqlite: several make it at once, and one is killed" { several_inits sqlite; }
+@test "postgresql: several make it at once, and one is killed" { several_inits postgresql; }
+
 several_migrators() {
     store_new "$1"
     local i pids=()
@@ -652,9 +684,10 @@ half_a_migration() {
 
 # ---- killed ----
 
+# `make soak` is the long run of it. Sanitized programs are slow.
 @test "sqlite: kill -9 at random moments of load, migrate and backup" {
-    "$ROOT/tests/soak/store" sqlite 20
+    "$ROOT/tests/soak/store" sqlite ${REC_SANITIZE:+5} 20
 }
 @test "postgresql: kill -9 at random moments of load, migrate and backup" {
-    "$ROOT/tests/soak/store" postgresql 20
+    "$ROOT/tests/soak/store" postgresql ${REC_SANITIZE:+5} 20
 }
