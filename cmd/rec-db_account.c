@@ -13,7 +13,7 @@ static bool email_stdin, no_email, password_stdin, generate, no_password;
     {0, "password-stdin", NULL, REC_OPT_FLAG, &password_stdin, .flags = REC_OPT_NO_CONFIG, .help = "the password is a line of standard input"}, \
     {0, "generate-password", NULL, REC_OPT_FLAG, &generate, .flags = REC_OPT_NO_CONFIG, .help = "draw one, and print it: it is shown once"}
 #define EMAIL(text) \
-    {0, "email", "ADDRESS", REC_OPT_TEXT, &email, .flags = REC_OPT_NO_CONFIG, .help = text}, \
+    {0, "email", "ADDRESS", REC_OPT_TEXT, &email, .flags = REC_OPT_NO_CONFIG, .help = (text)}, \
     {0, "email-stdin", NULL, REC_OPT_FLAG, &email_stdin, .flags = REC_OPT_NO_CONFIG, .help = "it is a line of standard input"}
 
 struct rec_opt db_user_add_opts[] = {
