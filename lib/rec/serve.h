@@ -9,6 +9,7 @@
  *     identity   who is asking, and whether they may
  *     answer     JSON answers and problems (RFC 9457)
  *     workers    threads for what takes long
+ *     logins     few passwords checked at once, and waiting after wrong ones
  *     current    the model in use: verified, swapped without a failed request
  *     service    counters
  *     handle_*   the handlers, each file with its routes: recommendations, movies, feedback, users, tokens, keys, docs, service

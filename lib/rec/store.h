@@ -265,6 +265,9 @@ int rec_api_keys_revoke(struct rec_store *store, const char *id, int64_t now, st
 
 /** Takes a token back, by its jti, until it would have expired anyway; those that have are dropped on the way. */
 int rec_tokens_revoke(struct rec_store *store, const char *jti, const char *account, int64_t expires, int64_t now, struct rec_err *err);
+/** As rec_tokens_revoke, for a token that serves once. 1: it was in force; 0: it had been taken back, so that of two who come the second gets
+ *  nothing; -1. */
+int rec_tokens_take(struct rec_store *store, const char *jti, const char *account, int64_t expires, int64_t now, struct rec_err *err);
 /** 1: it was taken back; 0; -1. */
 int rec_tokens_revoked(struct rec_store *store, const char *jti, struct rec_err *err);
 

@@ -10,6 +10,7 @@
 
 #include <rec/format.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 
@@ -172,6 +173,15 @@ void rec_current_give(struct rec_current *current);
 int rec_current_load(struct rec_serve *serve, bool *changed, struct rec_err *err);
 void rec_current_drop(struct rec_serve *serve);
 
+/* ---- logins: few at once, and waiting after wrong passwords ---- */
+
+/** Before argon2id is run: false when too many are at it. @param lock  for rec_logins_leave. */
+bool rec_logins_enter(struct rec_serve *serve, int *lock);
+void rec_logins_leave(struct rec_serve *serve, int lock);
+/** Seconds until that name may be tried again from the caller's address; 0: now. */
+double rec_logins_wait(const struct rec_call *c, const char *name);
+void rec_logins_wrong(const struct rec_call *c, const char *name);
+
 /* ---- workers: threads for what takes long ---- */
 
 struct rec_workers;
@@ -220,6 +230,7 @@ struct rec_serve {
     struct rec_cache *cache;
     struct rec_current *current;   /**< under `swap` */
     pthread_mutex_t swap;
+    sem_t logins;                  /**< passwords that may be checked at once in this process */
     struct rec_workers *workers;   /**< NULL: none */
     void (*tell)(void *context, const char *line);
     void *tell_context;

@@ -38,6 +38,28 @@ int rec_tokens_revoke(struct rec_store *store, const char *jti, const char *acco
     return rec_store_write(store, revoke, &token, err) < 0 ? -1 : 0;
 }
 
+/* What a token that serves once was presented for: 1 in *taken for the first who comes. */
+struct taking {
+    struct token token;
+    int64_t taken;
+};
+
+static int take(struct rec_store *store, void *context, struct rec_err *err)
+{
+    struct taking *t = context;
+    return rec_sql_exec(store->db, &t->taken, "INSERT INTO revoked_tokens (jti, account_id, revoked, expires) VALUES ($1, $2, $3, $4) "
+                        "ON CONFLICT (jti) DO NOTHING", REC_SQL(rec_sql_text(t->token.jti), rec_sql_text(t->token.account),
+                        rec_sql_int(t->token.now), rec_sql_int(t->token.expires)), err);
+}
+
+int rec_tokens_take(struct rec_store *store, const char *jti, const char *account, int64_t expires, int64_t now, struct rec_err *err)
+{
+    struct taking taking = {{jti, account, expires, now}, 0};
+    if (!is_name(jti))
+        return 0;
+    return rec_store_write(store, take, &taking, err) < 0 ? -1 : taking.taken > 0;
+}
+
 int rec_tokens_revoked(struct rec_store *store, const char *jti, struct rec_err *err)
 {
     int64_t one;

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tokens for passwords (OAuth 2.0's password form, RFC 6749 section 4.3), renewing them, taking them back (as RFC 7009 means it).
+ */
+#include "service_priv.h"
+
+#include <string.h>
+
+/* ---- answers ---- */
+
+static int add_token(struct rec_buf *out, struct rec_call *c, const char *account, enum rec_token_kind kind, double life, struct rec_err *err)
+{
+    struct rec_token_claims claims = {.kind = kind, .issued = c->now, .expires = c->now + (int64_t)life};
+
+    snprintf(claims.subject, sizeof claims.subject, "%s", account);
+    return rec_token_issue(out, &c->serve->tokens, &claims, err);
+}
+
+static int answer_tokens(struct rec_call *c, const char *account, struct rec_err *err)
+{
+    struct rec_buf access = {0}, refresh = {0};
+    struct rec_json json;
+    int status = -1;
+
+    if (add_token(&access, c, account, REC_TOKEN_ACCESS, c->serve->config.access_life, err) < 0 ||
+        add_token(&refresh, c, account, REC_TOKEN_REFRESH, c->serve->config.refresh_life, err) < 0)
+        goto out;
+    json = rec_answer_begin(c, 200);
+    rec_answer_text(&json, "access_token", access.data);
+    rec_answer_text(&json, "token_type", "bearer");
+    rec_json_int(&json, "expires_in", (int64_t)c->serve->config.access_life);
+    rec_answer_text(&json, "refresh_token", refresh.data);
+    rec_answer_end(&json);
+    status = 0;
+out:
+    rec_secret_clear(&access);
+    rec_secret_clear(&refresh);
+    return status;
+}
+
+static int refuse(struct rec_call *c, const char *detail)
+{
+    rec_answer_problem(c, 401, "%s", detail);
+    rec_response_field(&c->x->response, "WWW-Authenticate", "Bearer realm=\"rec\"");
+    return 0;
+}
+
+/* ---- passwords ---- */
+
+static int log_in(struct rec_call *c, const char *name, const char *password, struct rec_err *err)
+{
+    double wait = rec_logins_wait(c, name);
+    struct rec_account account;
+    char text[32];
+    int lock, found;
+
+    if (!c->serve->has_keys)
+        return rec_answer_problem(c, 503, "this service has no keys to sign tokens with");
+    if (wait > 0) {
+        rec_answer_problem(c, 429, "too many wrong passwords: try again in %.0f s", wait + 0.999);
+        snprintf(text, sizeof text, "%.0f", wait + 0.999);
+        rec_response_field(&c->x->response, "Retry-After", text);
+        return 0;
+    }
+    if (!rec_logins_enter(c->serve, &lock)) {
+        rec_answer_problem(c, 503, "too many people log in at this moment");
+        rec_response_field(&c->x->response, "Retry-After", "3");
+        return 0;
+    }
+    found = rec_accounts_login(&account, &c->store, name, password, strlen(password), c->now, err);
+    rec_logins_leave(c->serve, lock);
+    if (found < 0)
+        return -1;
+    rec_service_add(c->serve, &rec_service_logins, "outcome", found ? "accepted" : "refused");
+    if (!found) {
+        rec_logins_wrong(c, name);
+        return refuse(c, "the name or the password is wrong");
+    }
+    c->account = account;
+    rec_call_audit(c, "login", account.id, "");
+    return answer_tokens(c, account.id, err);
+}
+
+static int post_token(struct rec_call *c, struct rec_err *err)
+{
+    return log_in(c, rec_call_text(c, "username"), rec_call_text(c, "password"), err);
+}
+
+static int post_login(struct rec_call *c, struct rec_err *err)
+{
+    return log_in(c, rec_json_string(rec_json_get(c->body, "username")), rec_json_string(rec_json_get(c->body, "password")), err);
+}
+
+/* ---- renewing and taking back ---- */
+
+/* A refresh token serves once: it is taken back in the act, and of two that bring the same one the second is refused. */
+static int post_refresh(struct rec_call *c, struct rec_err *err)
+{
+    const char *text = rec_json_string(rec_json_get(c->body, "refresh_token"));
+    enum rec_token_verdict verdict = rec_token_check(&c->claims, &c->serve->tokens, text, strlen(text), REC_TOKEN_REFRESH, c->now);
+    struct rec_account account;
+    int found;
+
+    if (verdict != REC_TOKEN_VALID)
+        return refuse(c, rec_token_verdicts[verdict]);
+    found = rec_tokens_take(&c->store, c->claims.id, c->claims.subject, c->claims.expires, c->now, err);
+    if (found <= 0)
+        return found < 0 ? -1 : refuse(c, "the token was used before, or taken back");
+    found = rec_accounts_by_id(&account, &c->store, c->claims.subject, err);
+    if (found < 0)
+        return -1;
+    if (!found || account.disabled || c->claims.issued < account.password_changed)
+        return refuse(c, "the account of the token is not in force");
+    return answer_tokens(c, account.id, err);
+}
+
+/* As RFC 7009 has it, a token that is none is as good as taken back. */
+static int post_revoke(struct rec_call *c, struct rec_err *err)
+{
+    const char *text = rec_json_string(rec_json_get(c->body, "token"));
+
+    for (int kind = REC_TOKEN_ACCESS; kind <= REC_TOKEN_REFRESH; kind++)
+        if (rec_token_check(&c->claims, &c->serve->tokens, text, strlen(text), (enum rec_token_kind)kind, c->now) == REC_TOKEN_VALID &&
+            rec_tokens_revoke(&c->store, c->claims.id, c->claims.subject, c->claims.expires, c->now, err) < 0)
+            return -1;
+    rec_answer_empty(c);
+    return 0;
+}
+
+/* ---- tables ---- */
+
+static const struct rec_field token_form[] = {
+    {.name = "grant_type", .type = REC_FIELD_CHOICE, .choices = "password", .help = "password"},
+    {.name = "username", .type = REC_FIELD_TEXT, .min = 1, .max = 64, .required = true},
+    {.name = "password", .type = REC_FIELD_SECRET, .min = 1, .max = 1024, .required = true},
+    {.name = "scope", .type = REC_FIELD_TEXT, .max = 256, .help = "not used"},
+    {.name = "client_id", .type = REC_FIELD_TEXT, .max = 256, .help = "not used"},
+    {.name = "client_secret", .type = REC_FIELD_SECRET, .max = 256, .help = "not used"},
+    {.name = NULL},
+};
+static const struct rec_field login_body[] = {
+    {.name = "username", .type = REC_FIELD_TEXT, .min = 1, .max = 64, .required = true},
+    {.name = "password", .type = REC_FIELD_SECRET, .min = 1, .max = 1024, .required = true},
+    {.name = NULL},
+};
+static const struct rec_field refresh_body[] = {
+    {.name = "refresh_token", .type = REC_FIELD_SECRET, .min = 1, .max = REC_TOKEN_LONGEST, .required = true},
+    {.name = NULL},
+};
+static const struct rec_field revoke_body[] = {
+    {.name = "token", .type = REC_FIELD_SECRET, .min = 1, .max = REC_TOKEN_LONGEST, .required = true},
+    {.name = NULL},
+};
+
+const struct rec_route rec_handle_tokens_routes[] = {
+    {.method = REC_POST, .path = "/token", .handle = post_token, .body = token_form,
+     .flags = REC_ROUTE_STORE | REC_ROUTE_SLOW | REC_ROUTE_FORM | REC_ROUTE_LOGIN},
+    {.method = REC_POST, .path = "/token/refresh", .handle = post_refresh, .body = refresh_body, .flags = REC_ROUTE_STORE | REC_ROUTE_SLOW},
+    {.method = REC_POST, .path = "/token/revoke", .handle = post_revoke, .body = revoke_body, .flags = REC_ROUTE_STORE | REC_ROUTE_SLOW},
+    {.method = REC_POST, .path = "/users/login", .handle = post_login, .body = login_body,
+     .flags = REC_ROUTE_STORE | REC_ROUTE_SLOW | REC_ROUTE_LOGIN},
+    {.path = NULL},
+};
