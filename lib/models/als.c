@@ -195,6 +195,7 @@ static void finish(struct als *s, struct rec_model *model)
     }
     model->factors = s->f;
     model->mean = s->mean;
+    model->spread = s->unit;
     model->user_factors = s->user.x;
     model->item_factors = s->item.x;
     model->user_bias = s->user.bias;

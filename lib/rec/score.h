@@ -7,6 +7,7 @@
  *     predict   one score for a (user, item) pair
  *     rank      the best items for many users, seen ones left out
  *     similar   the items nearest to an item
+ *     foldin    a user whom the model has not met, from what they rated; and what a score is made of
  *     labels    what a catalogue says of a model's items: titles, and which are of a genre or year
  *     block     ids that are asked for, a block at a time
  *     lists     ranked lists as CSV, JSON lines, a TREC run or a table
@@ -26,6 +27,7 @@ struct rec_model {
     double mean;
     bool ratings_scale;          /**< scores are predicted ratings: they may be compared with values and clamped to [low, high] */
     double low, high;            /**< the range of values seen in training */
+    double spread;               /**< als: the standard deviation of the values; 0: not known */
     const float *user_factors;   /**< [n_users, factors], or NULL */
     const float *item_factors;   /**< [n_items, factors], or NULL */
     const float *user_bias;      /**< [n_users], or NULL */
@@ -91,6 +93,41 @@ bool rec_rank_known(const struct rec_model *model, int32_t user);
 int rec_rank_users(struct rec_topk_hit *hit, size_t *count, const struct rec_rank *rank, const int32_t *users, size_t n,
                    unsigned threads, struct rec_err *err);
 void rec_rank_clear(struct rec_rank *rank);
+
+/* ---- foldin: a user whom the model has not met ----------------------------------------------------
+ *
+ *     struct rec_foldin foldin;
+ *     if (rec_foldin_init(&foldin, &model, &err) < 0 || rec_foldin_user(x, &bias, &foldin, item, value, n, &err) < 0) ...
+ *     n = rec_foldin_rank(hit, k, &foldin, x, bias, item, n, allowed, &err);
+ *
+ * The least-squares problem that the trainer solved for each user, solved for one more with the items as they are (Hu, Koren and Volinsky 2008;
+ * for als, Zhou et al. 2008): a user of the training data gets the factors that an exact last pass would have given. A model
+ * without factors knows nothing to fold in: popular ignores the history, bias learns a bias.
+ */
+struct rec_foldin {
+    const struct rec_model *model;
+    enum rec_foldin_kind { REC_FOLDIN_NONE, REC_FOLDIN_BIAS, REC_FOLDIN_IMPLICIT, REC_FOLDIN_RATINGS } kind;
+    float *diagonal;                 /**< private, as all below: [factors], of the items' Gramian, weighted */
+    double regularization, regularization_bias, exponent, unobserved;
+    bool by_value;
+};
+
+/** Reads what it needs from the model's parameters. A model of a type it does not know folds nothing in. */
+int rec_foldin_init(struct rec_foldin *foldin, const struct rec_model *model, struct rec_err *err);
+void rec_foldin_clear(struct rec_foldin *foldin);
+/** @param x     [factors] the user's factors; zeros where nothing can be said
+ *  @param bias  the user's bias, 0 where the model has none
+ *  @param item  [n] numbers in the model, each once; `value` [n] ratings, or NULL: 1 each */
+int rec_foldin_user(float *x, float *bias, const struct rec_foldin *foldin, const int32_t *item, const float *value, size_t n,
+                    struct rec_err *err);
+/** The k best items for these factors, `seen` [n_seen] (ascending) and those not `allowed` (NULL: all) left out; scores include mean and
+ *  biases. Returns how many, -1 when out of memory. */
+ptrdiff_t rec_foldin_rank(struct rec_topk_hit *hit, size_t k, const struct rec_model *model, const float *x, float bias,
+                          const int32_t *seen, size_t n_seen, const uint8_t *allowed, struct rec_err *err);
+/** part[j] = what item[j] of the history adds to the score of `target`; with the rest (mean and biases) they sum to it within rounding.
+ *  @return 0, 1: this model's scores do not come from a history, -1 */
+int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin, const int32_t *item, const float *value, size_t n,
+                       int32_t target, struct rec_err *err);
 
 /* ---- similar: the items nearest to an item ------------------------------------------------------
  *

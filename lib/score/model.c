@@ -74,7 +74,7 @@ static int load_meta(struct rec_model *m, struct rec_err *err)
         return rec_err_set(err, "%s: header: metadata scale: %.32s is neither ratings nor ranks", m->file.name, scale);
     m->ratings_scale = scale != NULL && strcmp(scale, "ratings") == 0;
     if (load_number(m, "mean", &m->mean, err) < 0 || load_number(m, "low", &m->low, err) < 0 ||
-        load_number(m, "high", &m->high, err) < 0)
+        load_number(m, "high", &m->high, err) < 0 || load_number(m, "spread", &m->spread, err) < 0)
         return -1;
     if (m->low > m->high)
         return rec_err_set(err, "%s: header: metadata low is greater than high", m->file.name);
@@ -142,6 +142,8 @@ static void put_meta(struct rec_safetensors_out *file, const struct rec_model *m
     put_number(file, "mean", m->mean);
     put_number(file, "low", m->low);
     put_number(file, "high", m->high);
+    if (m->spread > 0)
+        put_number(file, "spread", m->spread);
 }
 
 static void put_vector(struct rec_safetensors_out *file, const char *name, size_t n, const float *data)
