@@ -83,8 +83,8 @@ int rec_names_all(struct rec_ids *ids, int32_t **row, struct rec_store *store, e
  * Idempotent: the same file twice is the same as once. A rating that is there gives way unless it is later than the new one; one without a
  * time counts as one of 1970-01-01. One that was taken back since stays away. A film that is there takes the new title, year and genres.
  * All in one transaction: others see the old state or the new one. People who were forgotten stay so: their ratings are left out and
- * counted, which needs the keys if anybody was. Two loaders take turns. Feedback goes on meanwhile on PostgreSQL, but for the first load, into an empty table;
- * on SQLite, which has one writer, it waits.
+ * counted, which needs the keys if anybody was. Two loaders take turns. Feedback goes on meanwhile on PostgreSQL, but for a load that
+ * brings more than there is, as the first one does: that one has the table to itself. On SQLite, which has one writer, it waits.
  */
 struct rec_load_report {
     uint64_t rows;            /**< in the file, after its duplicates were merged */

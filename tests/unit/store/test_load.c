@@ -290,6 +290,46 @@ static void two_loaders_take_turns(void **state)
     rec_buf_clear(&csv);
 }
 
+/* Later than what any load brings, while loads go on: every one of them is the state in the end. */
+static void feedback_beside_loads(void **state)
+{
+    enum { N = 60 };
+    struct both *b = *state;
+    struct rec_buf csv[2] = {{0}, {0}};
+    pthread_t thread[2];
+    struct other other[2];
+    for (int k = 0; k < 2; k++) {
+        rec_buf_adds(&csv[k], "user,item,rating,time\n");
+        for (int u = 0; u < N; u++)
+            for (int i = k; i < N; i++)
+                rec_buf_addf(&csv[k], "%d,%d,%d,%d\n", u, i, (u + i) % 5, u + k);
+    }
+    texts_load(b, csv[0].data, 5);
+    for (int k = 0; k < 2; k++) {
+        other[k] = (struct other){.b = b, .csv = csv[1 - k].data};
+        assert_int_equal(pthread_create(&thread[k], NULL, load_beside, &other[k]), 0);
+    }
+    for (int u = N - 1; u >= 0; u--) {
+        char user[16], movie[2][16];
+        struct rec_event e[2];
+        size_t added;
+        snprintf(user, sizeof user, "%d", u);
+        for (int k = 0; k < 2; k++) {
+            snprintf(movie[k], sizeof movie[k], "%d", (u + k * 7) % N);
+            e[k] = (struct rec_event){.user = user, .movie = movie[k], .kind = "rating", .value = 9.7, .time = 5000};
+        }
+        both_ok(b, rec_feedback_add(&b->store, e, 2, 5000, &added, &b->err));
+    }
+    for (int k = 0; k < 2; k++) {
+        pthread_join(thread[k], NULL);
+        if (other[k].status < 0)
+            fail_msg("%s", other[k].err.text);
+        rec_buf_clear(&csv[k]);
+    }
+    assert_int_equal(both_int(b, "SELECT count(*) FROM ratings WHERE time = 5000 AND load_id = 0 AND CAST(value AS TEXT) = '9.7'"), 2 * N);
+    assert_int_equal(both_int(b, "SELECT count(*) FROM ratings"), N * N);
+}
+
 static void movies(void **state)
 {
     struct both *b = *state;
@@ -358,6 +398,7 @@ int main(void)
         cmocka_unit_test(what_was_taken_back_stays_away),
         cmocka_unit_test(a_failure_leaves_nothing),
         cmocka_unit_test(two_loaders_take_turns),
+        cmocka_unit_test(feedback_beside_loads),
         cmocka_unit_test(movies),
         cmocka_unit_test(progress_is_told),
     };
