@@ -65,6 +65,7 @@ finds() {
     archives
     echo 'all:' >Makefile
     : >build/version.h
+    : >build/migrations.h
     for lint in layers headers names banned shell man sizes tools analyzer; do
         run "scripts/lint/$lint"
         [ "$status" -eq 0 ] || { echo "$lint: $output"; false; }
@@ -174,6 +175,50 @@ finds() {
     finds tools 'man/rec-x.1:1: does not tell of --cut'
 }
 
+@test "tools: commands, and their options" {
+    cat >build/bin/rec-x <<'TOOL'
+#!/bin/sh
+case "$*" in
+-h) printf 'usage: rec-x cut [options]\n       rec-x old get FILE\nrec-x: try\n\ncommands:\n  cut      cut it\n  old get  get it\n\n' ;;
+'cut -h') printf 'usage: rec-x cut [options]\n\n  -k, --cut K  depth\n' ;;
+'old get -h') printf 'usage: rec-x old get FILE\n' ;;
+esac
+TOOL
+    cat >man/rec-x.1 <<'PAGE'
+.Dd November 23, 2026
+.Dt REC-X 1
+.Os
+.Sh NAME
+.Nm rec-x
+.Nd try
+.Sh SYNOPSIS
+.Nm
+.Cm cut
+.Op options
+.Nm
+.Cm old get
+.Ar FILE
+.Sh DESCRIPTION
+.Bl -tag -width Ds
+.It Cm cut Op options
+With
+.Fl -cut
+it cuts.
+.It Cm old get Ar FILE
+Gets.
+.El
+PAGE
+    run -0 scripts/lint/tools
+    [ -z "$output" ]
+    sed -i 's/^.It Cm old get/.It Cm old gets/; s/^.Fl -cut/.Fl -cuts/' man/rec-x.1
+    run -1 scripts/lint/tools
+    [ "${lines[0]}" = 'man/rec-x.1:1: does not tell of the command old get' ]
+    [ "${lines[1]}" = 'man/rec-x.1:1: does not tell of --cut' ]
+    : >cmd/rec-y_part.c
+    run -1 scripts/lint/tools
+    [ "${lines[0]}" = 'cmd/rec-y_part.c:1: there is no cmd/rec-y.c that it could be a part of' ]
+}
+
 @test "sizes: points out, does not fail" {
     { printf 'void f(void)\n{\n'; yes | head -n 600; printf '}\n'; } >lib/low/long.c
     run -0 scripts/lint/sizes
@@ -183,6 +228,7 @@ finds() {
 
 @test "analyzer: use after free" {
     : >build/version.h
+    : >build/migrations.h
     printf '#include <stdlib.h>\nint g(int *p);\nint g(int *p)\n{\n    free(p);\n    return *p;\n}\n' >>lib/low/base.c
     run -1 scripts/lint/analyzer
     [[ $output == *"lib/low/base.c:13:"*"after"*"free"* ]]
