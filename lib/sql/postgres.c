@@ -85,22 +85,22 @@ int rec_postgres_wait(double seconds)
     return seconds <= 0.001 ? 1 : seconds >= 2e6 ? 2000000000 : (int)ceil(seconds * 1000);
 }
 
+/* For a program that was killed the server must not go on working, with its locks. It can tell since version 14, and not on all systems. */
+static const char notice_our_end[] =
+    "SELECT CASE WHEN version() ~* 'linux|bsd|darwin' THEN set_config('client_connection_check_interval', '1000', false) END; ";
+
 static int set_session(struct rec_sql *db, struct rec_err *err)
 {
     struct rec_postgres *pg = rec_postgres_of(db);
-    char sql[160];
+    char sql[320];
 
     if (db->one_shot)
         return 0;
     pg->session_wait = rec_postgres_wait(db->busy_timeout);
-    snprintf(sql, sizeof sql, "SET lock_timeout = %d; SET standard_conforming_strings = on%s", pg->session_wait,
+    snprintf(sql, sizeof sql, "%sSET lock_timeout = %d; SET standard_conforming_strings = on%s",
+             PQserverVersion(pg->conn) >= 140000 ? notice_our_end : "", pg->session_wait,
              db->read_only ? "; SET default_transaction_read_only = on" : "");
-    if (rec_postgres_command(db, sql, err) < 0)
-        return -1;
-    /* For a program that was killed the server must not go on working, with its locks. What servers before 14, or on other systems than
-     * Linux and BSD, say to this does not matter. */
-    PQclear(PQexec(pg->conn, "SET client_connection_check_interval = 1000"));
-    return 0;
+    return rec_postgres_command(db, sql, err);
 }
 
 static void close_it(struct rec_sql *db)

@@ -151,7 +151,11 @@ static void *work(void *context)
         struct rec_sql *db;
         int64_t x;
         if (rec_sqlpool_take(&db, s->pool, 30, &said) < 0) {
-            s->failed++;
+            /* A connection may be cut while it is being made. */
+            if (s->disturbed && rec_sql_open_fault() == REC_SQL_LOST)
+                s->lost++;
+            else
+                s->failed++;
             continue;
         }
         int in_use = ++s->in_use;
