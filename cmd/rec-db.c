@@ -159,6 +159,11 @@ int db_confirm(const struct tool *tool, bool yes, const char *loses, const char 
     return TOOL_FAILED;
 }
 
+bool db_is_flag(const struct tool *tool, const char *option)
+{
+    return rec_opt_find(tool->opts, option)->origin == REC_ORIGIN_FLAG;
+}
+
 int db_print(struct rec_buf *text, struct rec_err *err)
 {
     struct rec_out out = {0};

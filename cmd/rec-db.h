@@ -39,6 +39,8 @@ int db_audit(struct rec_store *store, const char *action, const char *object, co
 
 /** Before something is lost: TOOL_DONE when `yes`, or when `word` was typed at the terminal. In a script without --yes: TOOL_USAGE. */
 int db_confirm(const struct tool *tool, bool yes, const char *loses, const char *word);
+/** Whether an option of the command is on the command line: what rec.yaml says gives way to it, and is no contradiction. */
+bool db_is_flag(const struct tool *tool, const char *option);
 /** Prints to standard output, and closes it. Frees `text`. */
 int db_print(struct rec_buf *text, struct rec_err *err);
 /** For rec_load_options and its like: context is the tool. */

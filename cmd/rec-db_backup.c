@@ -144,7 +144,7 @@ static int backup(struct backup *b, struct rec_err *err)
     if (skipped)
         tool_note(b->tool, "%zu keyring%s left out: keep a copy of the keys apart from the backups", skipped, skipped == 1 ? "" : "s");
     tell(b->tool, to ? b->path : output ? output : "standard output", "written", &report);
-    if (!to || !keep)
+    if (!keep)
         return TOOL_DONE;
     if (rec_retention_apply(b->directory, b->id, &b->retention, false, on_archive, b, err) < 0 || b->failed)
         return -1;
@@ -173,10 +173,12 @@ int db_backup(struct tool *tool, struct rec_err *err)
 
     if (print)
         return print_tar(err);
-    if (to && output)
+    if (output && db_is_flag(tool, "to"))
         return tool_usage(tool, "--to, --output: one of them");
-    if (keep && !to)
+    to = output ? NULL : to;
+    if (!to && db_is_flag(tool, "keep"))
         return tool_usage(tool, "--keep: of which directory? --to is missing");
+    keep = to ? keep : NULL;
     status = backup(&b, err);
     rec_out_abort(&b.out);
     rec_store_close(&b.store);

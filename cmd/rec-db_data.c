@@ -300,6 +300,7 @@ static int run_export(struct tool *tool, enum what what, struct rec_err *err)
     struct export e = {.tool = tool};
     int status;
 
+    mark = since && !db_is_flag(tool, "mark") ? NULL : mark;
     if (since && mark)
         return tool_usage(tool, "--since, --mark: one of them");
     if (mark && !strcmp(mark, "-"))

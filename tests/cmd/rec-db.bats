@@ -418,6 +418,13 @@ keep() {
     [[ $(rec-db backup -q | rec-db verify -) == "standard input: whole: "* ]]
     refuses 2 'one of them' rec-db backup --to d -o x
     refuses 2 'of which directory' rec-db backup --keep last=1
+    # a setting gives way to the command line
+    printf 'db:\n  backup: {to: d, keep: last=1}\n' >rec.yaml
+    rec-db backup -q -o apart
+    [ "$(sql "SELECT expires FROM backups WHERE name LIKE '%apart'")" -eq 0 ]
+    rec-db backup -q
+    [ "$(find d -type f | wc -l)" -eq 1 ]
+    rm rec.yaml
     refuses 1 '^rec-db: --keep: ' rec-db backup --to d --keep sometimes
     refuses 1 '^rec-db: nowhere: ' rec-db backup --to nowhere
     # a failure leaves neither a new file nor a shorter list
