@@ -84,6 +84,15 @@ static int is_empty(struct rec_store *store, struct rec_err *err)
     return status < 0 ? -1 : !status;
 }
 
+/* Those of these kinds into `table`; c NULL: all are new. */
+static int copy_kinds(struct load *load, struct rec_store *store, const char *table, const struct load_compare *c, unsigned kinds,
+                      uint64_t *copied, struct rec_err *err)
+{
+    if (rec_load_rows_rewind(&load->rows, (int32_t)load->id, c ? c->kind : NULL, kinds, err) < 0)
+        return -1;
+    return rec_copy_in(store->db, table, rating_columns, REC_LENGTH(rating_columns), rec_load_rows_next, &load->rows, copied, err);
+}
+
 /* 1: done; 0: a rating came in between, so that the table is not empty; -1. */
 static int copy_into_empty(struct load *load, struct rec_store *store, struct rec_err *err)
 {
@@ -94,9 +103,7 @@ static int copy_into_empty(struct load *load, struct rec_store *store, struct re
     if (rec_copy_bulk_begin(&bulk, store->db, "ratings", err) < 0)
         return -1;
     empty = is_empty(store, err);   /* once more: nobody else can write to it from here on */
-    rec_load_rows_rewind(&load->rows, (int32_t)load->id, NULL, 1 << LOAD_NEW);
-    if (empty == 1 && rec_copy_in(store->db, "ratings", rating_columns, REC_LENGTH(rating_columns), rec_load_rows_next, &load->rows,
-                                  &copied, err) < 0)
+    if (empty == 1 && copy_kinds(load, store, "ratings", NULL, 1 << LOAD_NEW, &copied, err) < 0)
         empty = -1;
     if (empty == 1)
         tell(load, "index", 0, 0);
@@ -119,30 +126,30 @@ static const char merge[] =
     "INSERT INTO ratings (user_id, movie_id, value, load_id, time) SELECT user_id, movie_id, value, load_id, time FROM load_delta WHERE true "
     "ON CONFLICT (user_id, movie_id) DO UPDATE SET value = excluded.value, load_id = excluded.load_id, time = excluded.time "
     "WHERE coalesce(ratings.time, 0) <= coalesce(excluded.time, 0)";
+/* What was taken back while this was going on, which could not see the rating that is only now there. */
+static const char take_back[] =
+    "DELETE FROM ratings r USING feedback f WHERE f.received >= $1 AND f.kind = 'remove' AND r.user_id = f.user_id AND r.movie_id = f.movie_id "
+    "AND r.load_id = $2 AND coalesce(r.time, 0) <= f.time";
 static const char update[] =
     "UPDATE ratings AS r SET value = d.value, load_id = d.load_id, time = d.time FROM load_delta d "
     "WHERE r.user_id = d.user_id AND r.movie_id = d.movie_id";
-
-static int copy_kinds(struct load *load, struct rec_store *store, const char *table, const struct load_compare *c, unsigned kinds,
-                      uint64_t *copied, struct rec_err *err)
-{
-    rec_load_rows_rewind(&load->rows, (int32_t)load->id, c->kind, kinds);
-    return rec_copy_in(store->db, table, rating_columns, REC_LENGTH(rating_columns), rec_load_rows_next, &load->rows, copied, err);
-}
 
 /* While others give feedback: all of it by one statement, which costs a look at the index and two at foreign keys for each rating. */
 static int merge_beside_others(struct load *load, struct rec_store *store, const struct load_compare *c, struct rec_err *err)
 {
     struct rec_load_report *report = load->report;
     uint64_t staged, late;
-    int64_t written = 0;
+    int64_t written = 0, removed = 0;
 
     if (rec_sql_script(store->db, stage, err) < 0 ||
         copy_kinds(load, store, "load_delta", c, 1 << LOAD_NEW | 1 << LOAD_CHANGED, &staged, err) < 0)
         return -1;
     tell(load, "merge", 0, 0);
-    if ((staged && rec_sql_exec(store->db, &written, merge, REC_SQL_NONE, err) < 0) || rec_sql_script(store->db, unstage, err) < 0)
+    if ((staged && rec_sql_exec(store->db, &written, merge, REC_SQL_NONE, err) < 0) ||
+        rec_sql_exec(store->db, &removed, take_back, REC_SQL(rec_sql_int((load->options->now - 60) * 1000000), rec_sql_int(load->id)), err) < 0 ||
+        rec_sql_script(store->db, unstage, err) < 0)
         return -1;
+    written -= removed;
     late = staged - (uint64_t)written;
     report->changed = c->count[LOAD_CHANGED] - (late < c->count[LOAD_CHANGED] ? late : c->count[LOAD_CHANGED]);
     report->added = (uint64_t)written - report->changed;
@@ -195,7 +202,8 @@ static int want_it_alone(struct rec_store *store, const struct load_plan *plan, 
 
     if (is_sqlite(store))
         return 1;
-    if (rec_sql_get_int(&there, store->db, "SELECT count(*) FROM (SELECT 1 FROM ratings LIMIT $1) AS first_ones", REC_SQL(rec_sql_int(fresh)), err) < 0)
+    if (rec_sql_get_int(&there, store->db, "SELECT count(*) FROM (SELECT 1 FROM ratings LIMIT $1) AS first_ones",
+                        REC_SQL(rec_sql_int(fresh)), err) < 0)
         return -1;
     return there < fresh;
 }

@@ -61,6 +61,7 @@ struct load_removed {
 
 /* The ratings of a plan, one row a call. */
 struct load_rows {
+    struct rec_store *store;
     const struct load_plan *plan;
     const struct rec_load_options *options;
     int32_t load_id;
@@ -79,11 +80,11 @@ struct load_rows {
     } memo[256];
 };
 
-/** Reads what was taken back. Clear it even when this fails. */
+/** Clear it even when this fails. */
 int rec_load_rows_begin(struct load_rows *rows, struct rec_store *store, const struct load_plan *plan,
                         const struct rec_load_options *options, struct rec_err *err);
-/** Once more from the first one, with that number in the column load_id, and of these kinds. */
-void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id, const uint8_t *kind, unsigned kinds);
+/** To the first one, with that number in the column load_id, and of these kinds. Reads what was taken back. */
+int rec_load_rows_rewind(struct load_rows *rows, int32_t load_id, const uint8_t *kind, unsigned kinds, struct rec_err *err);
 /** A rec_copy_source: user_id, movie_id, value, load_id, time. */
 int rec_load_rows_next(void *context, struct rec_sql_value *row, struct rec_err *err);
 void rec_load_rows_clear(struct load_rows *rows);

@@ -24,9 +24,10 @@ static int add_removed(struct load_rows *rows, size_t *cap, const struct rec_sql
 static int read_removed(struct load_rows *rows, struct rec_store *store, struct rec_err *err)
 {
     struct rec_sql_rows result;
-    size_t cap = 0;
+    size_t cap = rows->n_removed;
     int status;
 
+    rows->n_removed = 0;
     if (rec_sql_query(&result, store->db,
                       "SELECT user_id, movie_id, max(time) FROM feedback WHERE kind = 'remove' "
                       "GROUP BY user_id, movie_id ORDER BY user_id, movie_id", REC_SQL_NONE, err) < 0)
@@ -42,17 +43,19 @@ int rec_load_rows_begin(struct load_rows *rows, struct rec_store *store, const s
                         const struct rec_load_options *options, struct rec_err *err)
 {
     *rows = (struct load_rows){.plan = plan, .options = options};
+    rows->store = store;
     rows->key = rec_malloc(plan->longest, sizeof *rows->key, "ratings", err);
-    return rows->key ? read_removed(rows, store, err) : -1;
+    return rows->key ? 0 : -1;
 }
 
-void rec_load_rows_rewind(struct load_rows *rows, int32_t load_id, const uint8_t *kind, unsigned kinds)
+int rec_load_rows_rewind(struct load_rows *rows, int32_t load_id, const uint8_t *kind, unsigned kinds, struct rec_err *err)
 {
     rows->load_id = load_id;
     rows->kind = kind;
     rows->kinds = kinds;
     rows->at_removed = rows->n_key = rows->at_key = rows->at_user = 0;
     rows->kept_out = rows->done = 0;
+    return read_removed(rows, rows->store, err);
 }
 
 void rec_load_rows_clear(struct load_rows *rows)

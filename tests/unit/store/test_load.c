@@ -5,6 +5,7 @@
 #include "texts.h"
 
 #include <pthread.h>
+#include <time.h>
 
 static void expect_report(struct rec_load_report r, uint64_t added, uint64_t changed, uint64_t same, uint64_t older)
 {
@@ -330,6 +331,45 @@ static void feedback_beside_loads(void **state)
     assert_int_equal(both_int(b, "SELECT count(*) FROM ratings"), N * N);
 }
 
+struct taking_back {
+    struct rec_store store;
+    struct rec_err err;
+    int times;
+};
+
+/* Before the merge, when the file has been compared already. */
+static void take_back(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    struct taking_back *t = context;
+    const struct rec_event e = {.user = "ann", .movie = "11", .kind = "remove", .value = 0, .time = 6000};
+    size_t added;
+    (void)done;
+    (void)total;
+    if (strcmp(what, "merge") != 0)
+        return;
+    if (rec_feedback_add(&t->store, &e, 1, time(NULL), &added, &t->err) < 0)
+        fail_msg("%s", t->err.text);
+    t->times++;
+}
+
+/* PostgreSQL: who takes a rating back while a load brings it finds nothing to remove, and yet it is gone in the end. */
+static void taken_back_meanwhile(void **state)
+{
+    struct both *b = *state;
+    struct rec_ratings r = texts_ratings("userId,movieId,rating,timestamp\nann,11,1,50\nann,12,1,50\n");
+    struct rec_load_report report;
+    struct taking_back t = {.times = 0};
+    texts_load(b, first, 5000);
+    texts_load(b, "userId,movieId,rating,timestamp\neve,11,1,1\n", 5001);
+    both_open(&t.store, b);
+    both_ok(b, rec_load_ratings(&b->store, &r, &(struct rec_load_options){.now = time(NULL), .progress = take_back, .context = &t}, &report, &b->err));
+    assert_int_equal(t.times, strcmp(b->dialect, "postgresql") == 0);
+    expect_report(report, 2 - (uint64_t)t.times, 0, 0, (uint64_t)t.times);
+    assert_int_equal(both_int(b, "SELECT count(*) FROM ratings"), 7 - t.times);
+    rec_store_close(&t.store);
+    rec_ratings_clear(&r);
+}
+
 static void movies(void **state)
 {
     struct both *b = *state;
@@ -399,6 +439,7 @@ int main(void)
         cmocka_unit_test(a_failure_leaves_nothing),
         cmocka_unit_test(two_loaders_take_turns),
         cmocka_unit_test(feedback_beside_loads),
+        cmocka_unit_test(taken_back_meanwhile),
         cmocka_unit_test(movies),
         cmocka_unit_test(progress_is_told),
     };
