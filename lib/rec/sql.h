@@ -101,7 +101,7 @@ struct rec_sql_options {
     const struct rec_sql_driver *const *drivers; /**< ends in NULL; a program that names only rec_sqlite_driver links no libpq */
     double busy_timeout;      /**< seconds to wait for another's lock; 0: 5 */
     double longest_wait;      /**< seconds; what would wait longer by rec_sql_patience and rec_sql_lock does not; 0: no bound */
-    double connect_timeout;   /**< seconds; 0: 5 */
+    double connect_timeout;   /**< seconds; 0: 5. One in a PostgreSQL URL goes before it */
     bool create;              /**< SQLite: make the file (mode 0600) when it is not there; else that is REC_SQL_ABSENT */
     bool read_only;
     bool one_shot;            /**< a process that lives for one request: PostgreSQL statements stay unnamed, so that pgbouncer may pool by

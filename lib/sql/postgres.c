@@ -54,11 +54,23 @@ static int finish(PGconn *conn, double until)
     return status == PGRES_POLLING_OK ? 0 : -1;
 }
 
+/* connect_timeout of the URL, which libpq leaves to who goes on with a connection step by step; 0 there is for ever. */
+static double timeout_of(const PQconninfoOption *parsed, double otherwise)
+{
+    for (; parsed->keyword; parsed++) {
+        int64_t seconds;
+        if (!strcmp(parsed->keyword, "connect_timeout") && parsed->val && rec_num_int64(&seconds, parsed->val, strlen(parsed->val)) == 0)
+            return seconds > 0 ? (double)seconds : 1e9;
+    }
+    return otherwise;
+}
+
 static int connect_to(struct rec_sql *db, const char *url, struct rec_err *err)
 {
     struct rec_postgres *pg = rec_postgres_of(db);
     char *said = NULL;
     PQconninfoOption *parsed = PQconninfoParse(url, &said);
+    double timeout;
     int status;
 
     if (!parsed) {
@@ -66,15 +78,16 @@ static int connect_to(struct rec_sql *db, const char *url, struct rec_err *err)
         PQfreemem(said);
         return -1;
     }
+    timeout = timeout_of(parsed, db->connect_timeout);
     PQconninfoFree(parsed);
     pg->conn = start(url);
     if (!pg->conn)
-        return rec_postgres_fault_set(db, REC_SQL_OTHER, err, "out of memory");
+        return rec_postgres_fault_memory(db, err);
     PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
     PQsetNoticeReceiver(pg->conn, no_notice, NULL);
-    status = finish(pg->conn, now() + db->connect_timeout);
+    status = finish(pg->conn, now() + timeout);
     if (status < 0)
-        return rec_postgres_fault_open(db, pg->conn, status == -2 ? db->connect_timeout : -1, err);
+        return rec_postgres_fault_open(db, pg->conn, status == -2 ? timeout : -1, err);
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
     return 0;
 }
@@ -122,7 +135,7 @@ static int open_it(struct rec_sql *db, const char *url, struct rec_err *err)
     struct rec_postgres *pg = rec_calloc(1, sizeof *pg, db->name, err);
 
     if (!pg)
-        return -1;
+        return rec_postgres_fault_memory(db, NULL);
     db->handle = pg;
     if (connect_to(db, url, err) < 0 || set_session(db, err) < 0) {
         close_it(db);

@@ -240,12 +240,12 @@ int rec_postgres_copy_out(struct rec_sql *db, const char *query, const struct re
 
     out.row = rec_calloc(n, sizeof *out.row, db->name, err);
     rec_buf_addf(&sql, "COPY (%s) TO STDOUT (FORMAT binary)", query);
-    if (!out.row || rec_postgres_ready(db, err) < 0)
-        goto out;
-    if (sql.failed) {
-        rec_err_memory(err, db->name);
+    if (!out.row || sql.failed) {
+        rec_postgres_fault_memory(db, err);
         goto out;
     }
+    if (rec_postgres_ready(db, err) < 0)
+        goto out;
     result = rec_postgres_run(db, sql.data, PGRES_COPY_OUT, err);
     if (result)
         status = receive(&out, sink, context, rows, err);

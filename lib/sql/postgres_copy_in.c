@@ -72,7 +72,7 @@ static int room_for(struct in *in, struct rec_err *err)
     if (need <= in->cap)
         return 0;
     if (rec_realloc(&in->block, need, 1, in->db->name, err) < 0)
-        return -1;
+        return rec_postgres_fault_memory(in->db, NULL);
     in->cap = need;
     return 0;
 }
@@ -189,7 +189,7 @@ static int begin_copy(struct in *in, struct rec_err *err)
     }
     rec_buf_adds(&sql, ") FROM STDIN (FORMAT binary)");
     if (sql.failed)
-        rec_err_memory(err, in->db->name);
+        rec_postgres_fault_memory(in->db, err);
     else
         result = rec_postgres_run(in->db, sql.data, PGRES_COPY_IN, err);
     rec_buf_clear(&sql);
@@ -232,7 +232,7 @@ static int lock_sequences(struct in *in, const PGresult *sequences, struct rec_e
         rec_buf_adds(&sql, "LOCK TABLE ");
         rec_postgres_quote(&sql, in->table);
         rec_buf_adds(&sql, " IN SHARE ROW EXCLUSIVE MODE");
-        status = sql.failed ? rec_err_memory(err, in->db->name) : rec_postgres_command(in->db, sql.data, err);
+        status = sql.failed ? rec_postgres_fault_memory(in->db, err) : rec_postgres_command(in->db, sql.data, err);
         break;
     }
     rec_buf_clear(&sql);
@@ -273,6 +273,8 @@ int rec_postgres_copy_in(struct rec_sql *db, const char *table, const struct rec
     in.row = rec_calloc(n, sizeof *in.row, db->name, err);
     in.greatest = in.row ? rec_calloc(n, sizeof *in.greatest, db->name, err) : NULL;
     in.block = in.greatest ? rec_malloc(BLOCK, 1, db->name, err) : NULL;
+    if (!in.block)
+        rec_postgres_fault_memory(db, NULL);
     if (!in.block || rec_postgres_ready(db, err) < 0)
         goto out;
     sequences = find_sequences(&in, err);

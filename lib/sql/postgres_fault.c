@@ -77,6 +77,12 @@ int rec_postgres_fault_set(struct rec_sql *db, enum rec_sql_fault fault, struct 
     return rec_err_set(err, "%s: %s", db->name, text);
 }
 
+int rec_postgres_fault_memory(struct rec_sql *db, struct rec_err *err)
+{
+    db->fault = REC_SQL_OTHER;
+    return err ? rec_err_memory(err, db->name) : -1;
+}
+
 static int say(struct rec_sql *db, const struct kind *kind, const char *what, struct rec_err *err)
 {
     if (kind->advice)
@@ -189,8 +195,7 @@ int rec_postgres_fault_open(struct rec_sql *db, const PGconn *conn, double secon
     mask(&text, PQpass(conn));
     if (text.failed || !text.data) {
         rec_buf_clear(&text);
-        db->fault = REC_SQL_OTHER;
-        return rec_err_memory(err, db->name);
+        return rec_postgres_fault_memory(db, err);
     }
     state = find_state(text.data);
     if (PQconnectionNeedsPassword(conn))

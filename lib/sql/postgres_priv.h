@@ -68,6 +68,8 @@ int rec_postgres_fault(struct rec_sql *db, const PGresult *result, struct rec_er
 int rec_postgres_fault_open(struct rec_sql *db, const PGconn *conn, double seconds, struct rec_err *err);
 /** The same for a URL that libpq does not understand, and what it said of it. */
 int rec_postgres_fault_url(struct rec_sql *db, const char *said, struct rec_err *err);
+/** No memory; err may say so already (`err` NULL), or says it then. Returns -1. */
+int rec_postgres_fault_memory(struct rec_sql *db, struct rec_err *err);
 /** Our own reason. Returns -1. */
 int rec_postgres_fault_set(struct rec_sql *db, enum rec_sql_fault fault, struct rec_err *err, const char *fmt, ...) REC_PRINTF(4, 5);
 

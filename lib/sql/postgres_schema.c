@@ -68,7 +68,7 @@ int rec_postgres_bulk_begin(struct rec_copy_bulk *bulk, const char *table, struc
     status = PQntuples(parts) > 0 ? rec_postgres_command(db, sql.data, err) : 0;
 out:
     if (sql.failed || bulk->again.failed)
-        status = rec_err_memory(err, db->name);
+        status = rec_postgres_fault_memory(db, err);
     PQclear(parts);
     rec_buf_clear(&sql);
     return status;
@@ -114,7 +114,7 @@ static int add_table(struct rec_copy_schema *out, const char *name, const char *
     struct rec_copy_table *t;
 
     if (rec_realloc(&out->tables, out->n + 1, sizeof *out->tables, db->name, err) < 0)
-        return -1;
+        return rec_postgres_fault_memory(db, NULL);
     t = &out->tables[out->n];
     *t = (struct rec_copy_table){0};
     if ((size_t)snprintf(t->name, sizeof t->name, "%s", name) >= sizeof t->name ||
@@ -134,10 +134,10 @@ static int add_column(struct rec_copy_table *t, const char *name, const char *ty
     if (i == REC_LENGTH(types))
         return rec_postgres_fault_set(db, REC_SQL_OTHER, err, "column %s.%s: its type, %s, is none of ours", t->name, name, type);
     if (rec_realloc(&t->columns, t->n + 1, sizeof *t->columns, db->name, err) < 0)
-        return -1;
+        return rec_postgres_fault_memory(db, NULL);
     copy = strdup(name);
     if (!copy)
-        return rec_err_memory(err, db->name);
+        return rec_postgres_fault_memory(db, err);
     t->columns[t->n++] = (struct rec_copy_column){.name = copy, .type = types[i].type};
     return 0;
 }

@@ -19,21 +19,20 @@ static int make_room(struct rec_sql *db, const struct rec_sql_value *params, siz
     struct rec_postgres *pg = rec_postgres_of(db);
     size_t bytes = 1;
 
-    db->fault = REC_SQL_OTHER;
     if (n > 65535)
-        return rec_err_set(err, "%s: %zu parameters are too many", db->name, n);
+        return rec_postgres_fault_set(db, REC_SQL_OTHER, err, "%zu parameters are too many", n);
     if (n > pg->params) {
         if (rec_realloc(&pg->value, n, sizeof *pg->value, db->name, err) < 0 ||
             rec_realloc(&pg->length, n, sizeof *pg->length, db->name, err) < 0 ||
             rec_realloc(&pg->format, n, sizeof *pg->format, db->name, err) < 0)
-            return -1;
+            return rec_postgres_fault_memory(db, NULL);
         pg->params = n;
     }
     for (size_t i = 0; i < n; i++)
         if (rec_size_add(&bytes, bytes, params[i].type == REC_SQL_TEXT ? params[i].len + 1 : REC_NUM_MAX + 1) < 0)
-            return rec_err_memory(err, db->name);
+            return rec_postgres_fault_memory(db, err);
     rec_buf_reset(&pg->text);
-    return rec_buf_reserve(&pg->text, bytes) < 0 ? rec_err_memory(err, db->name) : 0;
+    return rec_buf_reserve(&pg->text, bytes) < 0 ? rec_postgres_fault_memory(db, err) : 0;
 }
 
 /* The text of one, with a NUL at its end. */
@@ -61,11 +60,11 @@ static int put_params(struct rec_sql *db, const struct rec_sql_value *params, si
         const struct rec_sql_value *v = &params[i];
         char *at = pg->text.data + pg->text.len;
         if (v->type == REC_SQL_TEXT && v->len > 0 && memchr(v->text, '\0', v->len))
-            return rec_err_set(err, "%s: a text holds a NUL byte, which PostgreSQL cannot store", db->name);
+            return rec_postgres_fault_set(db, REC_SQL_OTHER, err, "a text holds a NUL byte, which PostgreSQL cannot store");
         if (v->type == REC_SQL_REAL && !isfinite(v->real))
-            return rec_err_set(err, "%s: a number is not finite", db->name);
+            return rec_postgres_fault_set(db, REC_SQL_OTHER, err, "a number is not finite");
         if (v->type == REC_SQL_BLOB && v->len > INT32_MAX)
-            return rec_err_set(err, "%s: a value of %zu bytes is too large", db->name, v->len);
+            return rec_postgres_fault_set(db, REC_SQL_OTHER, err, "a value of %zu bytes is too large", v->len);
         pg->format[i] = v->type == REC_SQL_BLOB;
         pg->length[i] = v->type == REC_SQL_BLOB ? (int)v->len : 0;
         if (v->type == REC_SQL_BLOB)
@@ -99,7 +98,7 @@ static int grow_slots(struct rec_sql *db, struct rec_err *err)
     pg->slot = rec_calloc(pg->slots, sizeof *pg->slot, db->name, err);
     if (!pg->slot) {
         *pg = old;
-        return -1;
+        return rec_postgres_fault_memory(db, NULL);
     }
     for (size_t i = 0; i < old.slots; i++)
         if (old.slot[i].sql)
@@ -262,8 +261,10 @@ int rec_postgres_query(struct rec_sql_rows *rows, struct rec_sql *db, const char
         }
     }
     state = rec_calloc(1, sizeof *state + columns * sizeof state->value[0], db->name, err);
-    if (!state)
+    if (!state) {
+        rec_postgres_fault_memory(db, NULL);
         goto failed;
+    }
     state->result = result;
     state->n_rows = PQntuples(result);
     *rows = (struct rec_sql_rows){.value = state->value, .n = columns, .state = state};

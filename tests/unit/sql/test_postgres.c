@@ -205,6 +205,8 @@ static void a_server_that_does_not_answer(void **state)
     assert_int_equal(listen(fd, 5), 0);
     snprintf(url, sizeof url, "postgresql:///rec?host=%s", server.dir);
     does_not_open(url, REC_SQL_ABSENT, "no answer for 0.4 s");
+    snprintf(url, sizeof url, "postgresql:///rec?host=%s&connect_timeout=1", server.dir);
+    does_not_open(url, REC_SQL_ABSENT, "no answer for 1 s");
     close(fd);
     unlink(address.sun_path);
 }
