@@ -106,27 +106,30 @@ static int mark_genres(uint8_t *wanted, const struct rec_catalogue *c, const cha
     return 0;
 }
 
-int rec_labels_allow(struct rec_labels *labels, const char *const *genre, size_t n_genres, int32_t from, int32_t to,
-                     struct rec_err *err)
+int rec_labels_mark(uint8_t *allowed, const struct rec_labels *labels, const char *const *genre, size_t n_genres, int32_t from, int32_t to,
+                    struct rec_err *err)
 {
     const struct rec_catalogue *c = &labels->catalogue;
     uint8_t *wanted = rec_malloc(c->n, 1, "catalogue", err);
 
-    if (!wanted || mark_genres(wanted, c, genre, n_genres, err) < 0)
-        goto failed;
-    if (!labels->allowed)
-        labels->allowed = rec_malloc(labels->n_items, 1, "catalogue", err);
-    if (!labels->allowed)
-        goto failed;
+    if (!wanted || mark_genres(wanted, c, genre, n_genres, err) < 0) {
+        free(wanted);
+        return -1;
+    }
     for (size_t i = 0; i < labels->n_items; i++) {
         int32_t e = labels->entry[i];
-        labels->allowed[i] = e >= 0 && wanted[e] && (from <= 0 || (c->year[e] >= from && c->year[e] <= to));
+        allowed[i] = e >= 0 && wanted[e] && (from <= 0 || (c->year[e] >= from && c->year[e] <= to));
     }
     free(wanted);
     return 0;
-failed:
-    free(wanted);
-    return -1;
+}
+
+int rec_labels_allow(struct rec_labels *labels, const char *const *genre, size_t n_genres, int32_t from, int32_t to,
+                     struct rec_err *err)
+{
+    if (!labels->allowed)
+        labels->allowed = rec_malloc(labels->n_items, 1, "catalogue", err);
+    return labels->allowed ? rec_labels_mark(labels->allowed, labels, genre, n_genres, from, to, err) : -1;
 }
 
 int rec_labels_choose(struct rec_labels *labels, const char *const *genre, size_t n_genres, const char *years, struct rec_err *err)

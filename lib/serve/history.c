@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is known of a user at this moment: what the model learnt, and what the store has heard since. New feedback counts at once: the user is
+ * folded in anew from their present history, unless nothing is known but what the model was trained on.
+ */
+#include "history_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Events looked at for likes, watched and skipped films: the newest. */
+enum { EVENTS = 1000 };
+
+struct reading {
+    struct rec_history *h;
+    const struct rec_ids *items;
+    struct rec_err *err;
+    bool failed;
+};
+
+static int add(struct rec_history *h, int32_t item, float value, bool liked, struct rec_err *err)
+{
+    for (size_t i = 0; i < h->n; i++)
+        if (h->entry[i].item == item) {
+            h->entry[i].liked |= liked;
+            return 0;
+        }
+    if (h->n == h->cap) {
+        size_t cap = h->cap ? 2 * h->cap : 64;
+
+        if (rec_realloc(&h->entry, cap, sizeof *h->entry, "history", err) < 0)
+            return -1;
+        h->cap = cap;
+    }
+    h->entry[h->n++] = (struct rec_history_entry){item, value, liked};
+    return 0;
+}
+
+static int add_rating(void *context, const char *movie, double value, int64_t time)
+{
+    struct reading *r = context;
+    int32_t item = rec_ids_find(r->items, movie, strlen(movie));
+
+    (void)time;
+    r->h->from_store = true;
+    r->failed = item >= 0 && add(r->h, item, (float)value, true, r->err) < 0;
+    return r->failed;
+}
+
+/* Liked and watched films are history without a value; skipped ones are not shown again and say nothing else. */
+static int add_event(void *context, const struct rec_event_stored *stored)
+{
+    struct reading *r = context;
+    const char *kind = stored->event.kind;
+    int32_t item = rec_ids_find(r->items, stored->event.movie, strlen(stored->event.movie));
+    bool skip = strcmp(kind, "skip") == 0;
+
+    if (item < 0 || strcmp(kind, "rating") == 0 || strcmp(kind, "remove") == 0)
+        return 0;
+    r->h->from_store = true;
+    r->failed = add(r->h, item, skip ? 0 : 1, !skip, r->err) < 0;
+    return r->failed;
+}
+
+static int compare(const void *a, const void *b)
+{
+    int32_t x = ((const struct rec_history_entry *)a)->item, y = ((const struct rec_history_entry *)b)->item;
+
+    return (x > y) - (x < y);
+}
+
+/* The history as two arrays, ascending: all of it, which is left out of lists; and what counts in favour. */
+static int arrange(struct rec_history *h, struct rec_err *err)
+{
+    h->seen = rec_malloc(h->n, sizeof *h->seen, "history", err);
+    h->item = rec_malloc(h->n, sizeof *h->item, "history", err);
+    h->value = rec_malloc(h->n, sizeof *h->value, "history", err);
+    if (!h->seen || !h->item || !h->value)
+        return -1;
+    if (h->n)
+        qsort(h->entry, h->n, sizeof *h->entry, compare);
+    for (size_t i = 0; i < h->n; i++) {
+        h->seen[i] = h->entry[i].item;
+        if (!h->entry[i].liked)
+            continue;
+        h->item[h->n_items] = h->entry[i].item;
+        h->value[h->n_items++] = h->entry[i].value;
+    }
+    return 0;
+}
+
+int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *user, struct rec_err *err)
+{
+    const struct rec_model *m = &c->current->model;
+    struct reading r = {.h = h, .items = &m->items, .err = err};
+
+    *h = (struct rec_history){.user = rec_ids_find(&m->users, user, strlen(user))};
+    if (c->store.db && (rec_feedback_ratings(&c->store, user, add_rating, &r, err) < 0 ||
+                        rec_feedback_events(&c->store, user, 0, EVENTS, add_event, &r, err) < 0))
+        return -1;
+    /* Of pairs that only the training data know, the model does not keep the value. */
+    for (int64_t p = h->user >= 0 ? m->seen_ptr[h->user] : 0; !r.failed && h->user >= 0 && p < m->seen_ptr[h->user + 1]; p++) {
+        h->n_trained++;
+        r.failed = add(h, m->seen_item[p], 1, !m->ratings_scale || !h->from_store, err) < 0;
+    }
+    return r.failed ? -1 : arrange(h, err);
+}
+
+int rec_history_of_visitor(struct rec_history *h, struct rec_call *c, const struct rec_json_value *items, size_t *unknown, struct rec_err *err)
+{
+    const struct rec_model *m = &c->current->model;
+
+    *h = (struct rec_history){.user = -1, .from_store = true};
+    *unknown = 0;
+    for (size_t i = 0; i < rec_json_length(items); i++) {
+        const struct rec_json_value *one = rec_json_at(items, i);
+        const char *movie = rec_json_string(rec_json_get(one, "movie_id"));
+        int32_t item = rec_ids_find(&m->items, movie, strlen(movie));
+        double value;
+
+        if (rec_json_number(&value, rec_json_get(one, "rating")) < 0)
+            value = m->ratings_scale ? m->high : 1;
+        if (item < 0)
+            ++*unknown;
+        else if (add(h, item, (float)value, true, err) < 0)
+            return -1;
+    }
+    return arrange(h, err);
+}
+
+/* Whether something was learnt of the user in training. */
+static bool was_learnt(const struct rec_history *h, const struct rec_model *m)
+{
+    return h->user >= 0 && rec_rank_known(m, h->user);
+}
+
+int rec_history_fold(struct rec_history *h, const struct rec_current *current, struct rec_err *err)
+{
+    const struct rec_model *m = &current->model;
+    struct rec_foldin foldin;
+    int status = -1;
+
+    h->x = rec_calloc(m->factors + 1, sizeof *h->x, "history", err);
+    if (!h->x)
+        return -1;
+    if (rec_foldin_init(&foldin, m, err) < 0)
+        return -1;
+    /* Ratings of which most values are not known cannot be solved for. */
+    if (h->from_store && h->n_items && foldin.kind != REC_FOLDIN_NONE && (!m->ratings_scale || 2 * h->n_items >= h->n_trained)) {
+        status = rec_foldin_user(h->x, &h->bias, &foldin, h->item, h->value, h->n_items, err);
+        h->how = REC_HISTORY_FOLDED;
+    } else {
+        status = 0;
+        h->how = was_learnt(h, m) ? REC_HISTORY_TRAINED : REC_HISTORY_POPULAR;
+        if (h->how == REC_HISTORY_TRAINED && m->user_factors)
+            memcpy(h->x, m->user_factors + (size_t)h->user * m->factors, m->factors * sizeof *h->x);
+        if (h->how == REC_HISTORY_TRAINED && m->user_bias)
+            h->bias = m->user_bias[h->user];
+    }
+    rec_foldin_clear(&foldin);
+    return status;
+}
+
+void rec_history_clear(struct rec_history *h)
+{
+    free(h->entry);
+    free(h->seen);
+    free(h->item);
+    free(h->value);
+    free(h->x);
+    *h = (struct rec_history){0};
+}

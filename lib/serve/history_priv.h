@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is known of a user.
+ */
+#ifndef REC_HISTORY_PRIV_H
+#define REC_HISTORY_PRIV_H
+
+#include "serve_priv.h"
+
+struct rec_history_entry {
+    int32_t item;
+    float value;
+    bool liked;                    /**< counts in favour; else it is only left out */
+};
+
+struct rec_history {
+    int32_t user;                  /**< in the model; -1: unknown there */
+    bool from_store;               /**< the store, or the visitor, knows something */
+    size_t n_trained;              /**< pairs in training */
+    struct rec_history_entry *entry;
+    size_t n, cap;
+    int32_t *seen;                 /**< [n] ascending: left out of lists */
+    int32_t *item;                 /**< [n_items] ascending, and their values: what speaks for the user */
+    float *value;
+    size_t n_items;
+
+    enum { REC_HISTORY_POPULAR, REC_HISTORY_TRAINED, REC_HISTORY_FOLDED } how;
+    float *x, bias;                /**< [factors] */
+};
+
+/** Ratings, likes and the like from the store (if there is one), and what the model was trained on. */
+int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *user, struct rec_err *err);
+/** From an array of {"movie_id", "rating"?}. @param unknown  how many of them the model does not know. */
+int rec_history_of_visitor(struct rec_history *h, struct rec_call *c, const struct rec_json_value *items, size_t *unknown, struct rec_err *err);
+/** Fills how, x and bias. */
+int rec_history_fold(struct rec_history *h, const struct rec_current *current, struct rec_err *err);
+void rec_history_clear(struct rec_history *h);
+
+#endif
