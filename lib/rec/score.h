@@ -170,6 +170,9 @@ int rec_labels_choose(struct rec_labels *labels, const char *const *genre, size_
  *  Items that the catalogue does not have, or whose year it does not know when years are asked for, are not allowed. */
 int rec_labels_allow(struct rec_labels *labels, const char *const *genre, size_t n_genres, int32_t from, int32_t to,
                      struct rec_err *err);
+/** The same of the films of a catalogue: wanted[c->n]. */
+int rec_labels_entries(uint8_t *wanted, const struct rec_catalogue *c, const char *const *genre, size_t n_genres, int32_t from, int32_t to,
+                       struct rec_err *err);
 /** As rec_labels_allow, into the caller's allowed[n_items]: for many threads with one set of labels. */
 int rec_labels_mark(uint8_t *allowed, const struct rec_labels *labels, const char *const *genre, size_t n_genres, int32_t from, int32_t to,
                     struct rec_err *err);

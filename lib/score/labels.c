@@ -106,20 +106,28 @@ static int mark_genres(uint8_t *wanted, const struct rec_catalogue *c, const cha
     return 0;
 }
 
+int rec_labels_entries(uint8_t *wanted, const struct rec_catalogue *c, const char *const *genre, size_t n_genres, int32_t from, int32_t to,
+                       struct rec_err *err)
+{
+    if (mark_genres(wanted, c, genre, n_genres, err) < 0)
+        return -1;
+    for (size_t e = 0; from > 0 && e < c->n; e++)
+        wanted[e] &= c->year[e] >= from && c->year[e] <= to;
+    return 0;
+}
+
 int rec_labels_mark(uint8_t *allowed, const struct rec_labels *labels, const char *const *genre, size_t n_genres, int32_t from, int32_t to,
                     struct rec_err *err)
 {
     const struct rec_catalogue *c = &labels->catalogue;
     uint8_t *wanted = rec_malloc(c->n, 1, "catalogue", err);
 
-    if (!wanted || mark_genres(wanted, c, genre, n_genres, err) < 0) {
+    if (!wanted || rec_labels_entries(wanted, c, genre, n_genres, from, to, err) < 0) {
         free(wanted);
         return -1;
     }
-    for (size_t i = 0; i < labels->n_items; i++) {
-        int32_t e = labels->entry[i];
-        allowed[i] = e >= 0 && wanted[e] && (from <= 0 || (c->year[e] >= from && c->year[e] <= to));
-    }
+    for (size_t i = 0; i < labels->n_items; i++)
+        allowed[i] = labels->entry[i] >= 0 && wanted[labels->entry[i]];
     free(wanted);
     return 0;
 }

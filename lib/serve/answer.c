@@ -140,3 +140,16 @@ int rec_answer_wrongs(struct rec_call *c)
     rec_buf_reset(&c->scratch);
     return 0;
 }
+
+/* What the database says is for the log, not for the client. */
+int rec_answer_fault(struct rec_call *c, enum rec_sql_fault fault, const struct rec_err *err)
+{
+    rec_serve_say(c->serve, "%s: %s", c->x->id, err->text);
+    if (fault == REC_SQL_ABSENT || fault == REC_SQL_BUSY || fault == REC_SQL_LOST || fault == REC_SQL_FULL || fault == REC_SQL_READONLY) {
+        rec_answer_problem(c, 503, "the store cannot do this now");
+        rec_response_field(&c->x->response, "Retry-After", "1");
+    } else {
+        rec_answer_problem(c, 500, "something went wrong here; the log knows more under this request's id");
+    }
+    return 0;
+}

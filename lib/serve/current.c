@@ -66,6 +66,7 @@ static void close_current(struct rec_current *current)
         rec_similar_clear(&current->similar);
     if (current->has_labels)
         rec_labels_clear(&current->labels);
+    free(current->item_of);
     rec_model_clear(&current->model);
     pthread_mutex_destroy(&current->making);
     free(current);
@@ -89,6 +90,22 @@ static int read_model(struct rec_current *current, struct rec_serve *serve, stru
     return 0;
 }
 
+/* The model's number of each film of the catalogue. */
+static int invert(struct rec_current *current, struct rec_err *err)
+{
+    size_t n = current->labels.catalogue.n;
+
+    current->item_of = rec_malloc(n, sizeof *current->item_of, "catalogue", err);
+    if (!current->item_of)
+        return -1;
+    for (size_t e = 0; e < n; e++)
+        current->item_of[e] = -1;
+    for (size_t i = 0; i < current->model.n_items; i++)
+        if (current->labels.entry[i] >= 0)
+            current->item_of[current->labels.entry[i]] = (int32_t)i;
+    return 0;
+}
+
 static struct rec_current *open_current(struct rec_serve *serve, struct rec_err *err)
 {
     struct rec_current *current = rec_calloc(1, sizeof *current, "model", err);
@@ -108,6 +125,8 @@ static struct rec_current *open_current(struct rec_serve *serve, struct rec_err 
         if (rec_labels_open(&current->labels, serve->config.catalogue, &current->model.items, err) < 0)
             goto failed;
         current->has_labels = true;
+        if (invert(current, err) < 0)
+            goto failed;
     }
     snprintf(current->version, sizeof current->version, "%s-%08x", current->model.type, (unsigned)current->model.digest);
     clock_gettime(CLOCK_REALTIME, &t);

@@ -171,18 +171,10 @@ static bool take_store(struct rec_call *c)
     return true;
 }
 
-/* A handler failed: whose fault is it? What the database says is for the log, not for the client. */
+/* A handler failed: whose fault is it? */
 static void failed(struct rec_call *c, const struct rec_err *err)
 {
-    enum rec_sql_fault fault = c->store.db ? rec_sql_fault(c->store.db) : REC_SQL_FINE;
-
-    rec_serve_say(c->serve, "%s: %s", c->x->id, err->text);
-    if (fault == REC_SQL_ABSENT || fault == REC_SQL_BUSY || fault == REC_SQL_LOST || fault == REC_SQL_FULL || fault == REC_SQL_READONLY) {
-        rec_answer_problem(c, 503, "the store cannot do this now");
-        rec_response_field(&c->x->response, "Retry-After", "1");
-    } else {
-        rec_answer_problem(c, 500, "something went wrong here; the log knows more under this request's id");
-    }
+    rec_answer_fault(c, c->store.db ? rec_sql_fault(c->store.db) : REC_SQL_FINE, err);
 }
 
 static void no_route(struct rec_call *c, const char *allow)

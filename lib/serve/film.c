@@ -12,15 +12,11 @@ static int32_t entry_of(const struct rec_current *m, int32_t item)
     return m->has_labels ? m->labels.entry[item] : -1;
 }
 
-void rec_film_write(struct rec_json *json, const struct rec_current *m, int32_t item)
+static void write_labels(struct rec_json *json, const struct rec_catalogue *c, int32_t e)
 {
-    const struct rec_catalogue *c = &m->labels.catalogue;
-    int32_t e = entry_of(m, item);
     size_t len;
-    const char *text = rec_ids_get(&m->model.items, (size_t)item, &len);
+    const char *text = e >= 0 ? rec_catalogue_title(c, (size_t)e, &len) : NULL;
 
-    rec_json_text(json, "movie_id", text, len);
-    text = e >= 0 ? rec_catalogue_title(c, (size_t)e, &len) : NULL;
     if (text && len)
         rec_json_text(json, "title", text, len);
     else
@@ -37,16 +33,47 @@ void rec_film_write(struct rec_json *json, const struct rec_current *m, int32_t 
     rec_json_end(json);
 }
 
-void rec_film_title(struct rec_json *json, const char *key, const struct rec_current *m, int32_t item)
+void rec_film_write(struct rec_json *json, const struct rec_current *m, int32_t item)
 {
-    int32_t e = entry_of(m, item);
-    size_t len = 0;
-    const char *text = e >= 0 ? rec_catalogue_title(&m->labels.catalogue, (size_t)e, &len) : NULL;
+    size_t len;
+    const char *text = rec_ids_get(&m->model.items, (size_t)item, &len);
 
-    if (text && len)
-        rec_json_text(json, key, text, len);
-    else
-        rec_json_null(json, key);
+    rec_json_text(json, "movie_id", text, len);
+    write_labels(json, &m->labels.catalogue, entry_of(m, item));
+}
+
+/* Films are numbered as the catalogue does; without one, as the model does. */
+size_t rec_film_count(const struct rec_current *m)
+{
+    return m->has_labels ? m->labels.catalogue.n : m->model.n_items;
+}
+
+int32_t rec_film_item(const struct rec_current *m, size_t film)
+{
+    return m->has_labels ? m->item_of[film] : (int32_t)film;
+}
+
+int32_t rec_film_find(const struct rec_current *m, const char *id)
+{
+    return rec_ids_find(m->has_labels ? &m->labels.catalogue.items : &m->model.items, id, strlen(id));
+}
+
+double rec_film_popularity(const struct rec_current *m, size_t film)
+{
+    int32_t item = rec_film_item(m, film);
+
+    return item >= 0 && m->model.popularity ? (double)m->model.popularity[item] : 0;
+}
+
+void rec_film_describe(struct rec_json *json, const struct rec_current *m, size_t film)
+{
+    const struct rec_ids *ids = m->has_labels ? &m->labels.catalogue.items : &m->model.items;
+    size_t len;
+    const char *text = rec_ids_get(ids, film, &len);
+
+    rec_json_text(json, "movie_id", text, len);
+    write_labels(json, &m->labels.catalogue, m->has_labels ? (int32_t)film : -1);
+    rec_json_real(json, "popularity", rec_film_popularity(m, film));
 }
 
 void rec_film_score(struct rec_json *json, const char *key, float score)
@@ -68,46 +95,81 @@ static size_t cut_words(const char **word, size_t room, char *text)
     return n;
 }
 
-int rec_film_choose(uint8_t **allowed, struct rec_call *c, struct rec_err *err)
+struct choice {
+    const char *word[REC_FILM_GENRES];
+    size_t n;
+    int32_t from, to;
+    char *text;
+};
+
+static int read_choice(struct choice *choice, const struct rec_call *c, struct rec_err *err)
 {
-    const char *genres = rec_call_text(c, "genre"), *years = rec_call_text(c, "year"), *word[REC_FILM_GENRES];
+    const char *genres = rec_call_text(c, "genre"), *years = rec_call_text(c, "year");
     const struct rec_json_value *list = rec_json_get(c->body, "genre");
+
+    *choice = (struct choice){.text = NULL};
+    years = years ? years : rec_json_string(rec_json_get(c->body, "year"));
+    if (years && rec_labels_years(&choice->from, &choice->to, years, err) < 0)
+        return -1;
+    if (genres) {
+        choice->text = strdup(genres);
+        if (!choice->text)
+            return rec_err_memory(err, "genres");
+        choice->n = cut_words(choice->word, REC_FILM_GENRES, choice->text);
+    }
+    for (size_t i = 0; i < rec_json_length(list) && choice->n < REC_FILM_GENRES; i++)
+        choice->word[choice->n++] = rec_json_string(rec_json_at(list, i));
+    return 0;
+}
+
+/* Every genre has to be one of the catalogue's: a misspelt one would else be an empty list. True: it was answered. */
+static bool is_wrong(struct rec_call *c, const struct choice *choice)
+{
+    const struct rec_ids *genres = &c->current->labels.catalogue.genres;
+
+    for (size_t i = 0; c->current->has_labels && i < choice->n; i++) {
+        bool known = false;
+
+        for (size_t g = 0; g < genres->n && !known; g++) {
+            size_t len;
+            const char *text = rec_ids_get(genres, g, &len);
+
+            known = strlen(choice->word[i]) == len && strncasecmp(choice->word[i], text, len) == 0;
+        }
+        if (!known)
+            rec_answer_wrong(c, c->body ? "/genre" : "?genre", "the catalogue has no genre '%.64s'", choice->word[i]);
+    }
+    if (rec_answer_has_wrong(c))
+        rec_answer_wrongs(c);
+    return c->x->response.status == 422;
+}
+
+int rec_film_choose(uint8_t **allowed, struct rec_call *c, bool films, struct rec_err *err)
+{
     const struct rec_current *m = c->current;
-    char *text = NULL;
-    size_t n = 0;
-    int32_t from = 0, to = 0;
-    int status = -1;
+    struct choice choice;
+    int status = read_choice(&choice, c, err);
 
     *allowed = NULL;
-    if (!years)
-        years = rec_json_string(rec_json_get(c->body, "year"));
-    if (genres) {
-        text = strdup(genres);
-        if (!text)
-            return rec_err_memory(err, "genres");
-        n = cut_words(word, REC_FILM_GENRES, text);
+    if (status < 0 || (!choice.n && choice.from <= 0) || is_wrong(c, &choice)) {
+        free(choice.text);
+        return status < 0 ? -1 : c->x->response.status == 422;
     }
-    for (; n < rec_json_length(list) && n < REC_FILM_GENRES; n++)
-        word[n] = rec_json_string(rec_json_at(list, n));
-    if (!n && !years) {
-        free(text);
-        return 0;
-    }
-    *allowed = rec_calloc(m->model.n_items, 1, "choice", err);
-    if (!*allowed || (years && rec_labels_years(&from, &to, years, err) < 0))
+    status = -1;
+    *allowed = rec_calloc(films ? rec_film_count(m) : m->model.n_items, 1, "choice", err);
+    if (!*allowed)
         goto out;
-    status = m->has_labels ? rec_labels_mark(*allowed, &m->labels, word, n, from, to, err) : 0;
+    if (!m->has_labels)
+        status = 0; /* nothing is known of any film: none is wanted */
+    else if (films)
+        status = rec_labels_entries(*allowed, &m->labels.catalogue, choice.word, choice.n, choice.from, choice.to, err);
+    else
+        status = rec_labels_mark(*allowed, &m->labels, choice.word, choice.n, choice.from, choice.to, err);
 out:
-    free(text);
+    free(choice.text);
     if (status < 0) {
         free(*allowed);
         *allowed = NULL;
-    }
-    /* A genre that the catalogue does not have is the client's mistake. */
-    if (status < 0 && strncmp(err->text, "genre '", 7) == 0) {
-        rec_answer_wrong(c, genres ? "?genre" : "/genre", "%s", err->text);
-        rec_answer_wrongs(c);
-        return 1;
     }
     return status;
 }

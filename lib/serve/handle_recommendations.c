@@ -183,7 +183,7 @@ static int answer(struct rec_call *c, struct rec_history *h, const char *user, s
     uint8_t *allowed = NULL;
     struct rec_json json;
     ptrdiff_t n;
-    int status = rec_film_choose(&allowed, c, err);
+    int status = rec_film_choose(&allowed, c, false, err);
 
     if (status)
         return status < 0 ? -1 : 0;

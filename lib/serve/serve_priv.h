@@ -133,6 +133,8 @@ void rec_answer_time(struct rec_json *json, const char *key, int64_t seconds);  
 void rec_answer_empty(struct rec_call *c);                                            /**< 204 */
 /** A problem: status, and a detail for people; always returns 0, so that a handler can return it. */
 int rec_answer_problem(struct rec_call *c, unsigned status, const char *fmt, ...) REC_PRINTF(3, 4);
+/** 503 when the store is away, busy or full, else 500; what went wrong is told to whoever runs the service. Returns 0. */
+int rec_answer_fault(struct rec_call *c, enum rec_sql_fault fault, const struct rec_err *err);
 /** 422 with the places that are wrong: gathered by rec_answer_wrong, sent by the dispatcher. */
 void rec_answer_wrong(struct rec_call *c, const char *pointer, const char *fmt, ...) REC_PRINTF(3, 4);
 bool rec_answer_has_wrong(const struct rec_call *c);
@@ -157,6 +159,7 @@ struct rec_current {
     struct rec_model model;
     struct rec_labels labels;
     bool has_labels;
+    int32_t *item_of;              /**< [catalogue.n] with labels: the model's number of a film, or -1 */
     char version[80];              /**< "ials-1a2b3c4d": type and digest */
     int64_t loaded;
     struct stat stat, catalogue_stat;

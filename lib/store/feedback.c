@@ -306,3 +306,24 @@ int rec_feedback_events(struct rec_store *store, const char *user, int64_t befor
     rec_sql_done(&rows);
     return status < 0 ? -1 : 0;
 }
+
+int rec_feedback_after(struct rec_store *store, int64_t after, size_t limit, int (*each)(void *context, const struct rec_event_stored *event),
+                       void *context, struct rec_err *err)
+{
+    struct rec_sql_rows rows;
+    int status;
+    if (rec_sql_query(&rows, store->db,
+                      "SELECT f.id, f.received, f.time, m.name, f.kind, f.value, f.request, f.arm, u.name FROM feedback f "
+                      "JOIN users u ON f.user_id = u.id JOIN movies m ON m.id = f.movie_id "
+                      "WHERE f.id > $1 ORDER BY f.id LIMIT $2",
+                      REC_SQL(rec_sql_int(after), rec_sql_int(limit > INT32_MAX ? INT32_MAX : (int64_t)limit)), err) < 0)
+        return -1;
+    while ((status = rec_sql_next(&rows, err)) > 0) {
+        struct rec_event_stored event;
+        read_event(&event, rows.value[8].text, rows.value);
+        if (each(context, &event) != 0)
+            break;
+    }
+    rec_sql_done(&rows);
+    return status < 0 ? -1 : 0;
+}
