@@ -6,6 +6,8 @@
  *     routes     the tables of routes: method, path, who may, what parameters and body; roles
  *     check      parameters and bodies against those tables
  *     dispatch   the steps of every request
+ *     call       what handlers ask of it: the caller's user, parameters
+ *     film, history   films in answers; what is known of a user at this moment
  *     identity   who is asking, and whether they may
  *     answer     JSON answers and problems (RFC 9457)
  *     workers    threads for what takes long
