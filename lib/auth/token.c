@@ -193,7 +193,7 @@ static enum rec_token_verdict find_key(const struct rec_token_key **key, enum re
                                        const struct rec_json_value *header)
 {
     *key = NULL;
-    if (rec_json_length(header) != 3 || !rec_json_string(rec_json_get(header, "alg")) || !rec_json_string(rec_json_get(header, "kid")))
+    if (rec_json_size(header) != 3 || !rec_json_string(rec_json_get(header, "alg")) || !rec_json_string(rec_json_get(header, "kid")))
         return REC_TOKEN_MALFORMED;
     if (!is(header, "typ", kinds[REC_TOKEN_ACCESS]) && !is(header, "typ", kinds[REC_TOKEN_REFRESH]))
         return REC_TOKEN_MALFORMED;

@@ -36,7 +36,12 @@ const struct rec_json_value *rec_json_get(const struct rec_json_value *object, c
 
 size_t rec_json_length(const struct rec_json_value *array)
 {
-    return json_is_object(tree(array)) ? json_object_size(tree(array)) : json_array_size(tree(array));
+    return json_array_size(tree(array));
+}
+
+size_t rec_json_size(const struct rec_json_value *object)
+{
+    return json_object_size(tree(object));
 }
 
 const struct rec_json_value *rec_json_at(const struct rec_json_value *array, size_t i)

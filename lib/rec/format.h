@@ -149,9 +149,10 @@ struct rec_json_value;
 struct rec_json_value *rec_json_read(const char *name, const char *text, size_t len, struct rec_err *err);
 void rec_json_free(struct rec_json_value *root); /**< NULL is safe */
 /** What is asked of a value that is missing (NULL) or of another kind is missing too, so that questions can be chained: the member of
- *  that key; elements of an array (or members of an object), how many, and which; the text, NUL-terminated; a whole number into *out, 0 or -1. */
+ *  that key; elements of an array, how many and which; how many members an object has; the text, NUL-terminated; a whole number into *out, 0 or -1. */
 const struct rec_json_value *rec_json_get(const struct rec_json_value *object, const char *key);
 size_t rec_json_length(const struct rec_json_value *array);
+size_t rec_json_size(const struct rec_json_value *object);
 const struct rec_json_value *rec_json_at(const struct rec_json_value *array, size_t i);
 const char *rec_json_string(const struct rec_json_value *value);
 int rec_json_integer(int64_t *out, const struct rec_json_value *value) REC_RESULT_USED;
