@@ -134,6 +134,20 @@ $(B)/migrations.h: data/migrations $(MIGRATIONS)
 $(B)/obj/lib/sql/migrate_set.o: CPPFLAGS_EXTRA := -I$(B)
 $(B)/obj/lib/sql/migrate_set.o: $(B)/migrations.h
 
+# So are the API's document and its page, with the digests of the page's script and style, which the page's policy names: what stands between
+# the lines of their tags, the first line's end included.
+DOCUMENTS := lib/serve/openapi.json lib/serve/ui/docs.html
+
+$(B)/documents.h: $(DOCUMENTS)
+	@mkdir -p $(@D)
+	@{ for f in $^; do \
+	    echo "static const char $$(basename $$f | tr . _)[] = {"; od -An -v -to1 $$f | sed "s/ *\([0-7]\{3\}\)/'\\\\\1',/g"; echo "0};"; done; \
+	    for t in script style; do \
+	        echo "#define DOCS_$$(echo $$t | tr a-z A-Z)_SHA256 \"$$({ echo; sed -n "/^<$$t>$$/,/^<\/$$t>$$/{//!p}" lib/serve/ui/docs.html; } | \
+	            sha256sum | cut -d' ' -f1 | tr a-f A-F | basenc --base16 -d | base64)\""; done; } >$@
+$(B)/obj/lib/serve/handle_docs.o: CPPFLAGS_EXTRA := -I$(B)
+$(B)/obj/lib/serve/handle_docs.o: $(B)/documents.h
+
 # -- tests ---------------------------------------------------------------------------------------
 # tests/unit/<room>/test_<file>.c links everything: a test may look anywhere.
 
