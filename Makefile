@@ -46,6 +46,7 @@ LIBS.format := -lcsv -lyaml -ljansson -lz -lzstd
 LIBS.linalg := -llapacke -lopenblas
 LIBS.util   := -lm
 LIBS.crypto := -lsodium
+LIBS.http   := -levent_core -lssl -lcrypto
 LIBS.sql    := -lsqlite3 -lpq
 
 # What each tool is composed of, besides cmd/tool*.c, format and util, which every one needs.
@@ -177,7 +178,7 @@ unit: $(UNIT)
 FUZZ      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CC   ?= clang
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread -ffp-contract=off
-FUZZ_LIB  := $(wildcard $(foreach r,util format kernels data ingest score http crypto,lib/$(r)/*.c)) \
+FUZZ_LIB  := $(filter-out lib/http/listen%,$(wildcard $(foreach r,util format kernels data ingest score http crypto,lib/$(r)/*.c))) \
              $(foreach f,tar table manifest archive archive_read,lib/backup/$(f).c)
 
 $(B)/fuzz/obj/%_avx2.o:   CPU := -mavx2 -mfma

@@ -219,20 +219,28 @@ int rec_inetd_serve(int in, int out, const struct rec_connection_handler *handle
  *     if (rec_listen_open(&listener, &(struct rec_listen_options){.address = "127.0.0.1:8080", .fd = -1}, handler, &err) < 0 ||
  *         rec_listen_run(listener, &err) < 0) ...                  // until rec_listen_stop, from a signal handler
  *
- * libevent carries sockets, waits and (OpenSSL) TLS; what a request meets is rec_connection, the same as under inetd.
+ * libevent carries sockets and waits, OpenSSL TLS; what a request meets is rec_connection, the same as under inetd. One thread, the one that
+ * calls rec_listen_run, owns all connections and calls the handler.
+ *
+ * A client that sends and does not read is not read from; what has no end in time is ended (`timeouts`); an idle connection holds no buffers.
  */
 struct rec_listen_options {
-    const char *address;          /**< "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all), "unix:/run/rec.sock"; NULL: `fd` */
+    /** "127.0.0.1:8080", "[::1]:8080", "localhost:8080" (the first address that it has), ":8080" (all, IPv4 and IPv6), or "unix:/run/rec.sock":
+     *  mode 0660; takes the place of a socket file that nobody listens on; unlinked when it is stopped. NULL: `fd`. Texts are borrowed for the
+     *  life of the listener. */
+    const char *address;
     int fd;                       /**< a socket that listens already, and is somebody else's; -1: none */
     const char *tls_cert, *tls_key; /**< PEM files; both or none. TLS 1.2 and above; read anew by rec_listen_reload */
     size_t connections;           /**< at most so many at once; more wait in the queue of the socket; 0: 10000 */
-    size_t per_address;           /**< at most so many of one address; more are closed; 0: no such limit */
+    size_t per_address;           /**< at most so many of one IPv4 address or IPv6 /64; more are closed; 0: no such limit */
     size_t most;                  /**< requests a connection may make; 0: 1000 */
     double drain;                 /**< seconds that rec_listen_stop waits for requests under way; 0: 30 */
-    const struct rec_message_limits *limits;        /**< NULL: rec_message_limits */
-    const struct rec_inetd_timeouts *timeouts;      /**< NULL: rec_inetd_timeouts */
-    void (*reload)(void *context);                  /**< called in the loop's thread after rec_listen_reload, and once a second as `tick` */
-    void (*tick)(void *context);
+    const struct rec_message_limits *limits;        /**< NULL: rec_message_limits; copied */
+    const struct rec_inetd_timeouts *timeouts;      /**< NULL: rec_inetd_timeouts; copied. A TLS handshake has the time of a head. */
+    /* Called in the loop's thread; each may be NULL. */
+    void (*reload)(void *context);                  /**< after rec_listen_reload */
+    void (*tick)(void *context);                    /**< once a second */
+    void (*tell)(void *context, const char *line);  /**< what went wrong while it runs: a new certificate that cannot be used; the old one stays */
     void *context;
 };
 struct rec_listener;
@@ -242,13 +250,16 @@ int rec_listen_open(struct rec_listener **out, const struct rec_listen_options *
 const char *rec_listen_address(const struct rec_listener *listener);
 /** Serves until it is stopped: then no new connections, idle ones closed, requests under way answered, at most `drain` seconds. */
 int rec_listen_run(struct rec_listener *listener, struct rec_err *err);
-/** Safe in signal handlers and from other threads. A second stop does not wait. */
+/** Safe in signal handlers and from other threads, until rec_listen_close. A second stop does not wait. */
 void rec_listen_stop(struct rec_listener *listener);
+/** The same for reading the certificate and the key anew, and for what options.reload does. */
 void rec_listen_reload(struct rec_listener *listener);
 /** The exchange that a handler kept (it returned true) has its answer. From any thread, once; the exchange is not the caller's any more. */
 void rec_listen_answered(struct rec_exchange *x);
-/** How many connections there are. */
+/** How many connections there are; from any thread. */
 size_t rec_listen_connections(const struct rec_listener *listener);
+/** NULL is safe. Exchanges that a handler still has (it was stopped at once, or draining took too long) stay until rec_listen_answered, which
+ *  then calls `finished` on the thread that calls it: so close the listener first and end the handler, waiting for its threads, after it. */
 void rec_listen_close(struct rec_listener *listener);
 
 #endif
