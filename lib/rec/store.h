@@ -157,6 +157,8 @@ struct rec_event_stored {
 };
 int rec_feedback_events(struct rec_store *store, const char *user, int64_t before, size_t limit,
                         int (*each)(void *context, const struct rec_event_stored *event), void *context, struct rec_err *err);
+/** The id of the user's newest event: it grows with every one, and tells whether anything was heard of them since. 1; 0: there is none; -1. */
+int rec_feedback_newest(int64_t *id, struct rec_store *store, const char *user, struct rec_err *err);
 /** Everybody's events, in the order they were received, from after the event `after` (0: from the first), at most `limit`. */
 int rec_feedback_after(struct rec_store *store, int64_t after, size_t limit, int (*each)(void *context, const struct rec_event_stored *event),
                        void *context, struct rec_err *err);

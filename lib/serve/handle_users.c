@@ -259,7 +259,8 @@ static const struct rec_field list_query[] = {
 
 const struct rec_route rec_handle_users_routes[] = {
     {.method = REC_POST, .path = "/users/register", .handle = post_register, .body = register_body, .flags = SLOW | REC_ROUTE_LOGIN},
-    {.method = REC_GET, .path = "/users/me", .own = REC_MAY_SELF, .others = REC_MAY_SELF, .scope = "users", .handle = get_me, .flags = SLOW},
+    {.method = REC_GET, .path = "/users/me", .own = REC_MAY_SELF, .others = REC_MAY_SELF, .scope = "users", .handle = get_me,
+     .flags = REC_ROUTE_STORE},
     {.method = REC_PATCH, .path = "/users/me", .own = REC_MAY_SELF, .others = REC_MAY_SELF, .scope = "users", .handle = patch_me, .body = me_body,
      .flags = SLOW},
     {.method = REC_DELETE, .path = "/users/me", .own = REC_MAY_SELF, .others = REC_MAY_SELF, .scope = "users", .handle = delete_me, .flags = SLOW},

@@ -93,9 +93,17 @@ int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *u
 {
     const struct rec_model *m = &c->current->model;
     struct reading r = {.h = h, .items = &m->items, .err = err};
+    int64_t newest;
+    int heard = 0;
 
     *h = (struct rec_history){.user = rec_ids_find(&m->users, user, strlen(user))};
-    if (c->store.db && (rec_feedback_ratings(&c->store, user, add_rating, &r, err) < 0 ||
+    /* Of whom nothing was heard since, the model knows all there is: what they had rated is what it was trained on. */
+    if (c->store.db) {
+        heard = rec_feedback_newest(&newest, &c->store, user, err);
+        if (heard < 0)
+            return -1;
+    }
+    if ((heard || (c->store.db && h->user < 0)) && (rec_feedback_ratings(&c->store, user, add_rating, &r, err) < 0 ||
                         rec_feedback_events(&c->store, user, 0, EVENTS, add_event, &r, err) < 0))
         return -1;
     /* Of pairs that only the training data know, the model does not keep the value. */

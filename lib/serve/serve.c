@@ -156,8 +156,9 @@ static int open_store(struct rec_serve *serve, struct rec_err *err)
         return 0;
     if (rec_sqlpool_new(&serve->pool, c->store, &options, c->workers ? c->workers + 1 : 1, err) < 0)
         return -1;
+    serve->remote = strncmp(c->store, "postgres", 8) == 0;
     /* Group commit pays where several threads append to one SQLite file; PostgreSQL has its own. */
-    if (c->workers && strncmp(c->store, "postgres", 8) != 0)
+    if (c->workers && !serve->remote)
         return rec_appender_new(&serve->appender, c->store, &options, serve->has_keys ? &serve->ring : NULL, err);
     return 0;
 }

@@ -229,6 +229,7 @@ struct rec_serve {
     bool has_keys;
     struct rec_token_keys tokens;
     struct rec_sqlpool *pool;
+    bool remote;                   /**< the store is a server */
     struct rec_appender *appender; /**< with workers and SQLite; else NULL */
     struct rec_cache *cache;
     struct rec_current *current;   /**< under `swap` */

@@ -327,3 +327,9 @@ int rec_feedback_after(struct rec_store *store, int64_t after, size_t limit, int
     rec_sql_done(&rows);
     return status < 0 ? -1 : 0;
 }
+
+int rec_feedback_newest(int64_t *id, struct rec_store *store, const char *user, struct rec_err *err)
+{
+    return rec_sql_get_int(id, store->db, "SELECT max(f.id) FROM feedback f WHERE f.user_id = (SELECT id FROM users WHERE name = $1)",
+                           REC_SQL(rec_sql_text(user)), err);
+}
