@@ -65,6 +65,7 @@ static void begin_exchange(struct rec_connection *c)
     c->exchange.received = microseconds();
     rec_secret_name(c->exchange.id, sizeof c->exchange.id - 1);
     c->exchange.user = NULL;
+    c->exchange.who[0] = 0;
 }
 
 /* An answer of the connection's own. */

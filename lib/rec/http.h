@@ -161,6 +161,7 @@ struct rec_exchange {
     char id[27];                  /**< of this request: 26 letters that nobody has had before; also sent as X-Request-Id */
     int64_t received;             /**< microseconds since 1970 */
     void *user;                   /**< the handler's own, until `finished` */
+    char who[24];                 /**< the account, by id, when the handler found one: for the log */
     void *connection;             /**< private to who carries the connection */
 };
 struct rec_connection_handler {

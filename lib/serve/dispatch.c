@@ -149,6 +149,8 @@ static void handle(struct rec_call *c)
         failed(c, &err);
     if (status)
         return;
+    if (c->authenticated)
+        snprintf(c->x->who, sizeof c->x->who, "%s", c->account.id);
     if (c->authenticated && is_over(c, "account", c->by_key ? c->key.id : c->account.id, &c->serve->config.per_account))
         return;
     if (rec_identity_permit(c))

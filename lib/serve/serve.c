@@ -84,7 +84,7 @@ static void log_line(struct rec_serve *serve, const struct rec_exchange *x, size
 
     if (m->target)
         rec_buf_add(&path, m->target, strcspn(m->target, "?"));
-    rec_log_line(&line, &(struct rec_log_entry){.time = x->received, .request = x->id, .peer = x->peer,
+    rec_log_line(&line, &(struct rec_log_entry){.time = x->received, .request = x->id, .peer = x->peer, .account = x->who,
                  .method = m->method ? rec_message_methods[m->method] : NULL, .target = path.data, .protocol = m->minor ? "HTTP/1.1" : "HTTP/1.0",
                  .route = route ? route->path : NULL, .agent = rec_message_field(m, "user-agent", &len), .status = x->response.status,
                  .bytes = bytes, .seconds = seconds}, serve->config.log_json);
