@@ -14,17 +14,13 @@ enum { EVENTS = 1000 };
 struct reading {
     struct rec_history *h;
     const struct rec_ids *items;
+    float like;                    /* what a like is worth beside ratings */
     struct rec_err *err;
     bool failed;
 };
 
-static int add(struct rec_history *h, int32_t item, float value, bool liked, struct rec_err *err)
+static int add(struct rec_history *h, struct rec_history_entry entry, struct rec_err *err)
 {
-    for (size_t i = 0; i < h->n; i++)
-        if (h->entry[i].item == item) {
-            h->entry[i].liked |= liked;
-            return 0;
-        }
     if (h->n == h->cap) {
         size_t cap = h->cap ? 2 * h->cap : 64;
 
@@ -32,7 +28,8 @@ static int add(struct rec_history *h, int32_t item, float value, bool liked, str
             return -1;
         h->cap = cap;
     }
-    h->entry[h->n++] = (struct rec_history_entry){item, value, liked};
+    entry.place = h->n;
+    h->entry[h->n++] = entry;
     return 0;
 }
 
@@ -43,35 +40,58 @@ static int add_rating(void *context, const char *movie, double value, int64_t ti
 
     (void)time;
     r->h->from_store = true;
-    r->failed = item >= 0 && add(r->h, item, (float)value, true, r->err) < 0;
+    r->failed = item >= 0 && add(r->h, (struct rec_history_entry){.item = item, .value = (float)value, .liked = true}, r->err) < 0;
     return r->failed;
 }
 
-/* Liked and watched films are history without a value; skipped ones are not shown again and say nothing else. */
+/* Liked and watched films are history without a value; skipped ones are not shown again and say nothing else; of one that was taken back, what
+ * had been said before counts no more. */
 static int add_event(void *context, const struct rec_event_stored *stored)
 {
     struct reading *r = context;
     const char *kind = stored->event.kind;
     int32_t item = rec_ids_find(r->items, stored->event.movie, strlen(stored->event.movie));
-    bool skip = strcmp(kind, "skip") == 0;
+    bool removed = strcmp(kind, "remove") == 0;
 
-    if (item < 0 || strcmp(kind, "rating") == 0 || strcmp(kind, "remove") == 0)
+    if (item < 0 || strcmp(kind, "rating") == 0)
         return 0;
     r->h->from_store = true;
-    r->failed = add(r->h, item, skip ? 0 : 1, !skip, r->err) < 0;
+    r->failed = add(r->h, (struct rec_history_entry){.item = item, .value = r->like, .liked = !removed && strcmp(kind, "skip") != 0,
+                    .removed = removed}, r->err) < 0;
     return r->failed;
 }
 
 static int compare(const void *a, const void *b)
 {
-    int32_t x = ((const struct rec_history_entry *)a)->item, y = ((const struct rec_history_entry *)b)->item;
+    const struct rec_history_entry *x = a, *y = b;
 
-    return (x > y) - (x < y);
+    return x->item != y->item ? (x->item > y->item) - (x->item < y->item) : (x->place > y->place) - (x->place < y->place);
+}
+
+/* All that is said of one item, from entry[at]: its last place. The newest value counts; *known is whether anything is left of it. */
+static size_t merge(struct rec_history_entry *one, bool *known, const struct rec_history *h, size_t at)
+{
+    bool ended = h->entry[at].removed;
+
+    *one = h->entry[at];
+    *known = !ended;
+    while (at + 1 < h->n && h->entry[at + 1].item == one->item) {
+        const struct rec_history_entry *next = &h->entry[++at];
+
+        ended |= next->removed;
+        if (!ended && next->liked && !one->liked)
+            *one = *next;
+    }
+    return at;
 }
 
 /* The history as two arrays, ascending: all of it, which is left out of lists; and what counts in favour. */
 static int arrange(struct rec_history *h, struct rec_err *err)
 {
+    struct rec_history_entry one;
+    size_t n = 0;
+    bool known;
+
     h->seen = rec_malloc(h->n, sizeof *h->seen, "history", err);
     h->item = rec_malloc(h->n, sizeof *h->item, "history", err);
     h->value = rec_malloc(h->n, sizeof *h->value, "history", err);
@@ -80,19 +100,23 @@ static int arrange(struct rec_history *h, struct rec_err *err)
     if (h->n)
         qsort(h->entry, h->n, sizeof *h->entry, compare);
     for (size_t i = 0; i < h->n; i++) {
-        h->seen[i] = h->entry[i].item;
-        if (!h->entry[i].liked)
+        i = merge(&one, &known, h, i);
+        if (!known)
             continue;
-        h->item[h->n_items] = h->entry[i].item;
-        h->value[h->n_items++] = h->entry[i].value;
+        h->seen[n++] = one.item;
+        if (!one.liked)
+            continue;
+        h->item[h->n_items] = one.item;
+        h->value[h->n_items++] = one.value;
     }
+    h->n = n;
     return 0;
 }
 
 int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *user, struct rec_err *err)
 {
     const struct rec_model *m = &c->current->model;
-    struct reading r = {.h = h, .items = &m->items, .err = err};
+    struct reading r = {.h = h, .items = &m->items, .like = m->ratings_scale ? (float)m->high : 1, .err = err};
     int64_t newest;
     int heard = 0;
 
@@ -109,7 +133,7 @@ int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *u
     /* Of pairs that only the training data know, the model does not keep the value. */
     for (int64_t p = h->user >= 0 ? m->seen_ptr[h->user] : 0; !r.failed && h->user >= 0 && p < m->seen_ptr[h->user + 1]; p++) {
         h->n_trained++;
-        r.failed = add(h, m->seen_item[p], 1, !m->ratings_scale || !h->from_store, err) < 0;
+        r.failed = add(h, (struct rec_history_entry){.item = m->seen_item[p], .value = 1, .liked = !m->ratings_scale}, err) < 0;
     }
     return r.failed ? -1 : arrange(h, err);
 }
@@ -130,7 +154,7 @@ int rec_history_of_visitor(struct rec_history *h, struct rec_call *c, const stru
             value = m->ratings_scale ? m->high : 1;
         if (item < 0)
             ++*unknown;
-        else if (add(h, item, (float)value, true, err) < 0)
+        else if (add(h, (struct rec_history_entry){.item = item, .value = (float)value, .liked = true}, err) < 0)
             return -1;
     }
     return arrange(h, err);

@@ -11,6 +11,8 @@ struct rec_history_entry {
     int32_t item;
     float value;
     bool liked;                    /**< counts in favour; else it is only left out */
+    bool removed;                  /**< what comes after it of this item was taken back */
+    size_t place;                  /**< in the order of adding: the newest first */
 };
 
 struct rec_history {
@@ -18,7 +20,7 @@ struct rec_history {
     bool from_store;               /**< the store, or the visitor, knows something */
     size_t n_trained;              /**< pairs in training */
     struct rec_history_entry *entry;
-    size_t n, cap;
+    size_t n, cap;                 /**< n: of entries while reading, then of `seen` */
     int32_t *seen;                 /**< [n] ascending: left out of lists */
     int32_t *item;                 /**< [n_items] ascending, and their values: what speaks for the user */
     float *value;
