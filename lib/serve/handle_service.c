@@ -27,7 +27,10 @@ static int readyz(struct rec_call *c, struct rec_err *err)
 
     if (current)
         rec_current_give(current);
-    if (serve->pool && rec_sqlpool_take(&db, serve->pool, 1, err) == 0) {
+    /* Who says who is asking has a connection already, perhaps the only one. */
+    if (c->store.db) {
+        store = rec_sql_get_int(&one, c->store.db, "SELECT 1", REC_SQL_NONE, err) == 1;
+    } else if (serve->pool && rec_sqlpool_take(&db, serve->pool, 1, err) == 0) {
         store = rec_sql_get_int(&one, db, "SELECT 1", REC_SQL_NONE, err) == 1;
         rec_sqlpool_give(serve->pool, db);
     }
