@@ -9,7 +9,7 @@
 static const char json_type[] = "application/json", problem_type[] = "application/problem+json";
 
 /* Beyond so many wrong places the rest is not told. */
-enum { WRONGS = 16 };
+enum { WRONGS = 16, WRONG_BYTES = WRONGS * 512 };
 
 struct rec_json rec_answer_begin(struct rec_call *c, unsigned status)
 {
@@ -110,6 +110,8 @@ void rec_answer_wrong(struct rec_call *c, const char *pointer, const char *fmt, 
     char text[256];
     va_list args;
 
+    if (c->scratch.len > WRONG_BYTES)
+        return;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);

@@ -44,12 +44,21 @@ static void check_number(struct rec_call *c, const struct rec_field *f, double v
         rec_answer_wrong(c, pointer, "has to be a %snumber from %.10g to %.10g", whole ? "whole " : "", f->min, f->max);
 }
 
+/* The years 0 to 9999: what RFC 3339 can write. */
+static void check_seconds(struct rec_call *c, int64_t seconds, const char *pointer)
+{
+    if (seconds < -62167219200 || seconds > 253402300799)
+        rec_answer_wrong(c, pointer, "has to be a time of the years 0000 to 9999");
+}
+
 static void check_time(struct rec_call *c, const char *text, const char *pointer)
 {
     int64_t seconds;
 
     if (rec_date_parse(&seconds, text, "", NULL) < 0)
         rec_answer_wrong(c, pointer, "has to be a time such as 2026-11-23T21:00:00Z");
+    else
+        check_seconds(c, seconds, pointer);
 }
 
 static void check_years(struct rec_call *c, const char *text, const char *pointer)
@@ -234,6 +243,8 @@ static void check_value(struct rec_call *c, const struct rec_field *f, const str
     case REC_FIELD_TIME:
         if (rec_json_integer(&whole, value) < 0)
             check_string(c, f, value, pointer);
+        else
+            check_seconds(c, whole, pointer);
         break;
     default:
         check_string(c, f, value, pointer);

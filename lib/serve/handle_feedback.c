@@ -267,7 +267,7 @@ static int read_lines(struct import *in, struct rec_call *c, const char *key)
         size_t len = (size_t)((stop ? stop : end) - at);
 
         snprintf(pointer, sizeof pointer, "/%zu", number);
-        if (in->n == LINES)
+        if (number == LINES)
             return rec_answer_problem(c, 413, "at most %d lines at a time", LINES);
         if (rec_json_depth(at, len) > 32 || !(in->line[in->n] = rec_json_read("line", at, len, &why))) {
             rec_answer_wrong(c, pointer, "is no JSON");

@@ -258,7 +258,7 @@ static const struct rec_field list_query[] = {
 #define SLOW (REC_ROUTE_STORE | REC_ROUTE_SLOW)
 
 const struct rec_route rec_handle_users_routes[] = {
-    {.method = REC_POST, .path = "/users/register", .handle = post_register, .body = register_body, .flags = SLOW | REC_ROUTE_LOGIN},
+    {.method = REC_POST, .path = "/users/register", .scope = "users", .handle = post_register, .body = register_body, .flags = SLOW | REC_ROUTE_LOGIN},
     {.method = REC_GET, .path = "/users/me", .own = REC_MAY_SELF, .others = REC_MAY_SELF, .scope = "users", .handle = get_me,
      .flags = REC_ROUTE_STORE},
     {.method = REC_PATCH, .path = "/users/me", .own = REC_MAY_SELF, .others = REC_MAY_SELF, .scope = "users", .handle = patch_me, .body = me_body,

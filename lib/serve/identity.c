@@ -101,8 +101,12 @@ unsigned rec_identity_permit(struct rec_call *c)
 {
     unsigned needed = is_own(c) ? c->route->own : c->route->others;
 
-    if (needed == REC_MAY_ANYONE || ((c->route->flags & REC_ROUTE_OPEN_METRICS) && c->serve->config.open_metrics))
+    if (needed == REC_MAY_ANYONE || ((c->route->flags & REC_ROUTE_OPEN_METRICS) && c->serve->config.open_metrics)) {
+        /* What an open route does more for some (registering, where it is closed) a key does not do without the scope. */
+        if (c->by_key && (!c->route->scope || !has_scope(c->key.scopes, c->route->scope)))
+            c->may = 0;
         return 0;
+    }
     /* A service without a store has no accounts: what concerns nobody's data is open. */
     if (!c->serve->config.store && needed == c->route->others && !(c->route->flags & REC_ROUTE_STORE))
         return 0;
