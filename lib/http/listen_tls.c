@@ -110,12 +110,12 @@ static int failed(struct rec_err *err, const char *file, const char *what)
     unsigned long code = ERR_peek_last_error();
     const char *reason = ERR_reason_error_string(code);
     int system = ERR_SYSTEM_ERROR(code) ? ERR_GET_REASON(code) : 0;
-    char text[128];
 
     while ((code = ERR_get_error()) != 0)
         if (ERR_SYSTEM_ERROR(code))
             system = ERR_GET_REASON(code);
-    return rec_err_set(err, "%s: %s: %s", file, what, system ? strerror_r(system, text, sizeof text) : reason ? reason : "unknown error");
+    errno = system;
+    return system ? rec_err_errno(err, "%s: %s", file, what) : rec_err_set(err, "%s: %s: %s", file, what, reason ? reason : "unknown error");
 }
 
 static int load(SSL_CTX *context, const char *cert, const char *key, struct rec_err *err)
