@@ -186,7 +186,8 @@ enum rec_key_purpose {
     REC_KEY_FIELD = 1,           /**< fields of the store: e-mail */
     REC_KEY_LOOKUP,              /**< keyed hashes: to look such a field up by, and of people who were forgotten */
     REC_KEY_BACKUP,              /**< archives */
-    REC_KEY_TOKEN                /**< signatures of access tokens */
+    REC_KEY_TOKEN,               /**< signatures of access tokens */
+    REC_KEY_CACHE                /**< answers kept by a cache */
 };
 
 struct rec_keyring {

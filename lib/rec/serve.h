@@ -14,6 +14,7 @@
  *     logins     few passwords checked at once, and waiting after wrong ones
  *     current    the model in use: verified, swapped without a failed request
  *     service    counters
+ *     cached     answers that were made before
  *     handle_*   the handlers, each file with its routes: recommendations, movies, feedback, users, tokens, keys, docs, service
  *
  *     struct rec_serve *serve;
@@ -28,6 +29,7 @@
 #define REC_SERVE_H
 
 #include <rec/auth.h>
+#include <rec/cache.h>
 #include <rec/http.h>
 #include <rec/observe.h>
 #include <rec/store.h>
@@ -42,7 +44,8 @@ struct rec_serve_config {
     const char *keys;                /**< the keyring; NULL: tokens, accounts' e-mail and API keys' check work without what needs it */
     const struct rec_sql_driver *const *drivers;
     const char *state;               /**< a directory of ours; NULL: counters and limits of this process alone */
-    const char *cache;               /**< "redis://host:6379/0"; NULL: none */
+    const char *cache;               /**< "redis://host:6379/0", "unix:/run/redis.sock" (rec_cache_open); NULL: none */
+    const struct rec_cache_driver *cache_driver; /**< with a cache: &rec_redis; named here so that a program without one links no client of Redis */
     const char *issuer, *audience;   /**< of tokens: "rec" and "rec" */
     enum rec_token_alg alg;          /**< that new tokens are signed with */
     double access_life, refresh_life;/**< seconds: 900 and 1,209,600 */

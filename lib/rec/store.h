@@ -159,6 +159,9 @@ int rec_feedback_events(struct rec_store *store, const char *user, int64_t befor
                         int (*each)(void *context, const struct rec_event_stored *event), void *context, struct rec_err *err);
 /** The id of the user's newest event: it grows with every one, and tells whether anything was heard of them since. 1; 0: there is none; -1. */
 int rec_feedback_newest(int64_t *id, struct rec_store *store, const char *user, struct rec_err *err);
+/** Adds a name for all that the store knows of a user at this moment: by events, by loads, since it was made or restored. What was made from a history
+ *  read after it may be used again while the name is the same. */
+int rec_feedback_state(struct rec_buf *out, struct rec_store *store, const char *user, struct rec_err *err);
 /** Everybody's events, in the order they were received, from after the event `after` (0: from the first), at most `limit`. */
 int rec_feedback_after(struct rec_store *store, int64_t after, size_t limit, int (*each)(void *context, const struct rec_event_stored *event),
                        void *context, struct rec_err *err);

@@ -212,7 +212,8 @@ bool rec_dispatch_is_slow(const struct rec_serve *serve, const struct rec_exchan
     const struct rec_route *route = rec_routes_find(x->message->method, &x->target, param, allow);
 
     /* A look into a SQLite file takes some microseconds, less than waking a thread; a round trip to a server does not. */
-    return route && ((route->flags & REC_ROUTE_SLOW) || (serve->remote && wants_credentials(x->message)));
+    return route && ((route->flags & REC_ROUTE_SLOW) || (serve->remote && wants_credentials(x->message)) ||
+                     (serve->cache && (route->flags & REC_ROUTE_CACHED)));
 }
 
 /* ---- fields of every answer ---- */

@@ -3,11 +3,15 @@
  * Films: looking them up, searching, the popular and the latest, those near to one. They are read from the catalogue file; nobody's data is in
  * them, so that everybody may ask.
  */
+#include "cached_priv.h"
 #include "film_priv.h"
 #include "service_priv.h"
 
 #include <math.h>
 #include <string.h>
+
+/* Seconds that a list of similar films is kept: it changes with the model alone, which is part of its key. */
+enum { SIMILAR_LIFE = 3600 };
 
 /* ---- finding ---- */
 
@@ -224,15 +228,12 @@ static ptrdiff_t find_near(struct rec_topk_hit *hit, size_t k, struct rec_call *
     return (ptrdiff_t)(n < k ? n : k);
 }
 
-static int get_similar(struct rec_call *c, struct rec_err *err)
+static int make_similar(struct rec_call *c, int32_t item, struct rec_err *err)
 {
-    int32_t film = rec_film_find(c->current, c->param[0]), item = film < 0 ? -1 : rec_film_item(c->current, (size_t)film);
     struct rec_topk_hit hit[REC_CURRENT_SIMILAR];
     struct rec_json json;
     ptrdiff_t n = 0;
 
-    if (film < 0)
-        return rec_answer_problem(c, 404, "there is no such movie");
     if (item >= 0)
         n = find_near(hit, (size_t)rec_call_int(c, "k", 10), c, item, err);
     if (n < 0)
@@ -248,6 +249,23 @@ static int get_similar(struct rec_call *c, struct rec_err *err)
         rec_json_end(&json);
     }
     rec_answer_end(&json);
+    return 0;
+}
+
+static int get_similar(struct rec_call *c, struct rec_err *err)
+{
+    int32_t film = rec_film_find(c->current, c->param[0]);
+    struct rec_cached cached;
+    int status;
+
+    if (film < 0)
+        return rec_answer_problem(c, 404, "there is no such movie");
+    status = rec_cached_find(&cached, c, "similar", c->param[0], false, err);
+    if (status == 0 && (status = make_similar(c, rec_film_item(c->current, (size_t)film), err)) == 0)
+        rec_cached_keep(&cached, c, SIMILAR_LIFE);
+    rec_cached_clear(&cached);
+    if (status < 0)
+        return -1;
     rec_response_field(&c->x->response, "Cache-Control", "public, max-age=60");
     return 0;
 }
@@ -278,6 +296,6 @@ const struct rec_route rec_handle_movies_routes[] = {
     {.method = REC_GET, .path = "/movies/latest", .scope = "movies", .handle = get_latest, .query = top_query, .flags = REC_ROUTE_MODEL},
     {.method = REC_GET, .path = "/movies/{movie_id}", .scope = "movies", .handle = get_movie, .flags = REC_ROUTE_MODEL},
     {.method = REC_GET, .path = "/similar-movies/{movie_id}", .scope = "movies", .handle = get_similar, .query = similar_query,
-     .flags = REC_ROUTE_MODEL},
+     .flags = REC_ROUTE_MODEL | REC_ROUTE_CACHED},
     {.path = NULL},
 };

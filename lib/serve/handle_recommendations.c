@@ -2,6 +2,7 @@
  *
  * Recommendations: for a user, for a visitor known by some films, and the users nearest to one.
  */
+#include "cached_priv.h"
 #include "film_priv.h"
 #include "history_priv.h"
 #include "service_priv.h"
@@ -9,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST = 1000, REASONS = 3, DIVERSE = 10 };
+enum { MOST = 1000, REASONS = 3, DIVERSE = 10, LIFE = 300 };
 
 struct wish {
     size_t k, offset;
@@ -222,11 +223,24 @@ static const char *user_of(const struct rec_call *c)
 
 static int for_user(struct rec_call *c, struct rec_err *err)
 {
+    const char *user = user_of(c);
     struct rec_history h = {0};
-    int status = rec_history_of_user(&h, c, user_of(c), err);
+    struct rec_cached cached;
+    int status = rec_cached_find(&cached, c, "recommendations", user, true, err);
 
+    if (status > 0) {
+        rec_service_add(c->serve, &rec_service_lists, "basis", "cached");
+        status = 0;
+        goto out;
+    }
     if (status == 0)
-        status = answer(c, &h, user_of(c), 0, err);
+        status = rec_history_of_user(&h, c, user, err);
+    if (status == 0)
+        status = answer(c, &h, user, 0, err);
+    if (status == 0)
+        rec_cached_keep(&cached, c, LIFE);
+out:
+    rec_cached_clear(&cached);
     rec_history_clear(&h);
     return status;
 }
@@ -314,7 +328,7 @@ static const struct rec_field neighbors_query[] = {
 
 const struct rec_route rec_handle_recommendations_routes[] = {
     {.method = REC_GET, .path = "/recommendations/{user_id}", .own = REC_MAY_SELF, .others = REC_MAY_READ_OTHERS, .scope = "recommend",
-     .handle = for_user, .query = user_query, .flags = REC_ROUTE_MODEL},
+     .handle = for_user, .query = user_query, .flags = REC_ROUTE_MODEL | REC_ROUTE_CACHED},
     {.method = REC_POST, .path = "/recommendations", .own = REC_MAY_ANYONE, .others = REC_MAY_ANYONE, .scope = "recommend",
      .handle = for_visitor, .body = visitor_body, .flags = REC_ROUTE_MODEL},
     {.method = REC_GET, .path = "/users/{user_id}/neighbors", .own = REC_MAY_SELF, .others = REC_MAY_READ_OTHERS, .scope = "recommend",

@@ -163,6 +163,25 @@ static int open_store(struct rec_serve *serve, struct rec_err *err)
     return 0;
 }
 
+/* What processes with the same keyring keep, the others can read: those that have none keep it in the open. */
+static int open_cache(struct rec_serve *serve, struct rec_err *err)
+{
+    const struct rec_serve_config *c = &serve->config;
+    unsigned char secret[REC_KEY_BYTES];
+    int status = 0;
+
+    if (!c->cache)
+        return 0;
+    if (!c->cache_driver)
+        return rec_err_set(err, "cache: this program was made without one");
+    if (serve->has_keys)
+        status = rec_keyring_derive(secret, &serve->ring, serve->ring.newest, REC_KEY_CACHE, err);
+    if (status == 0)
+        status = rec_cache_open(&serve->cache, c->cache, c->cache_driver, serve->has_keys ? secret : NULL, err);
+    rec_secret_wipe(secret, sizeof secret);
+    return status;
+}
+
 int rec_serve_open(struct rec_serve **out, const struct rec_serve_config *config, struct rec_err *err)
 {
     struct rec_serve *serve = rec_calloc(1, sizeof *serve, "service", err);
@@ -178,7 +197,8 @@ int rec_serve_open(struct rec_serve **out, const struct rec_serve_config *config
     serve->handler = (struct rec_connection_handler){handle, finished, refused, serve};
     pthread_mutex_init(&serve->swap, NULL);
     sem_init(&serve->logins, 0, (unsigned)serve->config.logins);
-    if (open_shared(serve, err) < 0 || open_store(serve, err) < 0 || (config->model && rec_current_load(serve, NULL, err) < 0) ||
+    if (open_shared(serve, err) < 0 || open_store(serve, err) < 0 || open_cache(serve, err) < 0 ||
+        (config->model && rec_current_load(serve, NULL, err) < 0) ||
         (config->workers && rec_workers_start(&serve->workers, config->workers, work, serve, err) < 0)) {
         rec_serve_close(serve);
         return -1;
@@ -196,6 +216,7 @@ void rec_serve_close(struct rec_serve *serve)
     rec_appender_free(serve->appender);
     if (serve->pool)
         rec_sqlpool_free(serve->pool);
+    rec_cache_close(serve->cache);
     rec_limit_close(serve->limit);
     rec_stats_close(serve->stats);
     rec_token_keys_clear(&serve->tokens);

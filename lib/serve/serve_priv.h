@@ -74,6 +74,7 @@ enum {
     REC_ROUTE_LINES = 16,          /**< the body is application/x-ndjson, read by the handler */
     REC_ROUTE_MODEL = 32,          /**< needs a model: 503 while there is none */
     REC_ROUTE_OPEN_METRICS = 128,  /**< for anybody when the configuration says so */
+    REC_ROUTE_CACHED = 256,        /**< may ask the cache */
     REC_ROUTE_LOGIN = 64           /**< the stricter limit of logins; argon2id is run */
 };
 
