@@ -64,6 +64,7 @@ static void close_current(struct rec_current *current)
 {
     if (atomic_load(&current->similar_ready) == 2)
         rec_similar_clear(&current->similar);
+    rec_foldin_clear(&current->foldin);
     if (current->has_labels)
         rec_labels_clear(&current->labels);
     free(current->item_of);
@@ -219,10 +220,23 @@ void rec_current_drop(struct rec_serve *serve)
 
 const struct rec_similar *rec_current_similar(struct rec_current *current, struct rec_err *err)
 {
+    if (atomic_load(&current->similar_ready))
+        return &current->similar;
     pthread_mutex_lock(&current->making);
     if (!atomic_load(&current->similar_ready) &&
         rec_similar_init(&current->similar, &current->model, REC_CURRENT_SIMILAR, NULL, 0, err) == 0)
         atomic_store(&current->similar_ready, 2);
     pthread_mutex_unlock(&current->making);
     return atomic_load(&current->similar_ready) == 2 ? &current->similar : NULL;
+}
+
+const struct rec_foldin *rec_current_foldin(struct rec_current *current, struct rec_err *err)
+{
+    if (atomic_load(&current->foldin_ready))
+        return &current->foldin;
+    pthread_mutex_lock(&current->making);
+    if (!atomic_load(&current->foldin_ready) && rec_foldin_init(&current->foldin, &current->model, err) == 0)
+        atomic_store(&current->foldin_ready, 1);
+    pthread_mutex_unlock(&current->making);
+    return atomic_load(&current->foldin_ready) ? &current->foldin : NULL;
 }

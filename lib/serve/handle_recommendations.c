@@ -98,7 +98,7 @@ static ptrdiff_t rank(struct rec_topk_hit *hit, size_t room, const struct rec_ca
                       const uint8_t *allowed, struct rec_err *err)
 {
     const struct rec_model *m = &c->current->model;
-    size_t n_seen = w->exclude_seen ? h->n : 0, want = w->k + w->offset;
+    size_t n_seen = w->exclude_seen ? h->n_seen : 0, want = w->k + w->offset;
     struct rec_topk_seen seen = {h->seen, n_seen};
     float *likeness;
     ptrdiff_t n;
@@ -149,13 +149,14 @@ static int write_reasons(struct rec_json *json, const struct rec_call *c, const 
 static int write_items(struct rec_json *json, const struct rec_call *c, const struct rec_history *h, const struct wish *w,
                        const struct rec_topk_hit *hit, size_t n, struct rec_err *err)
 {
-    struct rec_foldin foldin = {0};
+    const struct rec_foldin *foldin = NULL;
     float *part = NULL;
     int status = -1;
 
     if (w->explain) {
+        foldin = rec_current_foldin(c->current, err);
         part = rec_malloc(h->n_items, sizeof *part, "reasons", err);
-        if (!part || rec_foldin_init(&foldin, &c->current->model, err) < 0)
+        if (!part || !foldin)
             goto out;
     }
     rec_json_array(json, "items");
@@ -163,14 +164,13 @@ static int write_items(struct rec_json *json, const struct rec_call *c, const st
         rec_json_object(json, NULL);
         rec_film_write(json, c->current, hit[i].item);
         rec_film_score(json, "score", hit[i].score);
-        if (w->explain && write_reasons(json, c, h, &foldin, hit[i].item, part, err) < 0)
+        if (w->explain && write_reasons(json, c, h, foldin, hit[i].item, part, err) < 0)
             goto out;
         rec_json_end(json);
     }
     rec_json_end(json);
     status = 0;
 out:
-    rec_foldin_clear(&foldin);
     free(part);
     return status;
 }

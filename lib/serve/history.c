@@ -89,13 +89,14 @@ static size_t merge(struct rec_history_entry *one, bool *known, const struct rec
 static int arrange(struct rec_history *h, struct rec_err *err)
 {
     struct rec_history_entry one;
-    size_t n = 0;
+    int32_t *seen, *item;
+    float *value;
     bool known;
 
-    h->seen = rec_malloc(h->n, sizeof *h->seen, "history", err);
-    h->item = rec_malloc(h->n, sizeof *h->item, "history", err);
-    h->value = rec_malloc(h->n, sizeof *h->value, "history", err);
-    if (!h->seen || !h->item || !h->value)
+    h->seen = h->owned[0] = seen = rec_malloc(h->n, sizeof *seen, "history", err);
+    h->item = h->owned[1] = item = rec_malloc(h->n, sizeof *item, "history", err);
+    h->value = h->owned[2] = value = rec_malloc(h->n, sizeof *value, "history", err);
+    if (!seen || !item || !value)
         return -1;
     if (h->n)
         qsort(h->entry, h->n, sizeof *h->entry, compare);
@@ -103,14 +104,23 @@ static int arrange(struct rec_history *h, struct rec_err *err)
         i = merge(&one, &known, h, i);
         if (!known)
             continue;
-        h->seen[n++] = one.item;
+        seen[h->n_seen++] = one.item;
         if (!one.liked)
             continue;
-        h->item[h->n_items] = one.item;
-        h->value[h->n_items++] = one.value;
+        item[h->n_items] = one.item;
+        value[h->n_items++] = one.value;
     }
-    h->n = n;
     return 0;
+}
+
+/* Where what was trained on is all there is, the model's own arrays are the history. Of ratings it does not keep the values. */
+static void borrow(struct rec_history *h, const struct rec_model *m)
+{
+    if (h->user < 0)
+        return;
+    h->seen = h->item = m->seen_item + m->seen_ptr[h->user];
+    h->n_seen = h->n_trained = (size_t)(m->seen_ptr[h->user + 1] - m->seen_ptr[h->user]);
+    h->n_items = m->ratings_scale ? 0 : h->n_seen;
 }
 
 int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *user, struct rec_err *err)
@@ -130,6 +140,10 @@ int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *u
     if ((heard || (c->store.db && h->user < 0)) && (rec_feedback_ratings(&c->store, user, add_rating, &r, err) < 0 ||
                         rec_feedback_events(&c->store, user, 0, EVENTS, add_event, &r, err) < 0))
         return -1;
+    if (!h->from_store && !r.failed) {
+        borrow(h, m);
+        return 0;
+    }
     /* Of pairs that only the training data know, the model does not keep the value. */
     for (int64_t p = h->user >= 0 ? m->seen_ptr[h->user] : 0; !r.failed && h->user >= 0 && p < m->seen_ptr[h->user + 1]; p++) {
         h->n_trained++;
@@ -166,39 +180,37 @@ static bool was_learnt(const struct rec_history *h, const struct rec_model *m)
     return h->user >= 0 && rec_rank_known(m, h->user);
 }
 
-int rec_history_fold(struct rec_history *h, const struct rec_current *current, struct rec_err *err)
+int rec_history_fold(struct rec_history *h, struct rec_current *current, struct rec_err *err)
 {
     const struct rec_model *m = &current->model;
-    struct rec_foldin foldin;
-    int status = -1;
+    const struct rec_foldin *foldin = NULL;
 
     h->x = rec_calloc(m->factors + 1, sizeof *h->x, "history", err);
     if (!h->x)
         return -1;
-    if (rec_foldin_init(&foldin, m, err) < 0)
-        return -1;
     /* Ratings of which most values are not known cannot be solved for. */
-    if (h->from_store && h->n_items && foldin.kind != REC_FOLDIN_NONE && (!m->ratings_scale || 2 * h->n_items >= h->n_trained)) {
-        status = rec_foldin_user(h->x, &h->bias, &foldin, h->item, h->value, h->n_items, err);
-        h->how = REC_HISTORY_FOLDED;
-    } else {
-        status = 0;
-        h->how = was_learnt(h, m) ? REC_HISTORY_TRAINED : REC_HISTORY_POPULAR;
-        if (h->how == REC_HISTORY_TRAINED && m->user_factors)
-            memcpy(h->x, m->user_factors + (size_t)h->user * m->factors, m->factors * sizeof *h->x);
-        if (h->how == REC_HISTORY_TRAINED && m->user_bias)
-            h->bias = m->user_bias[h->user];
+    if (h->from_store && h->n_items && (!m->ratings_scale || 2 * h->n_items >= h->n_trained)) {
+        foldin = rec_current_foldin(current, err);
+        if (!foldin)
+            return -1;
     }
-    rec_foldin_clear(&foldin);
-    return status;
+    if (foldin && foldin->kind != REC_FOLDIN_NONE) {
+        h->how = REC_HISTORY_FOLDED;
+        return rec_foldin_user(h->x, &h->bias, foldin, h->item, h->value, h->n_items, err);
+    }
+    h->how = was_learnt(h, m) ? REC_HISTORY_TRAINED : REC_HISTORY_POPULAR;
+    if (h->how == REC_HISTORY_TRAINED && m->user_factors)
+        memcpy(h->x, m->user_factors + (size_t)h->user * m->factors, m->factors * sizeof *h->x);
+    if (h->how == REC_HISTORY_TRAINED && m->user_bias)
+        h->bias = m->user_bias[h->user];
+    return 0;
 }
 
 void rec_history_clear(struct rec_history *h)
 {
     free(h->entry);
-    free(h->seen);
-    free(h->item);
-    free(h->value);
+    for (size_t i = 0; i < REC_LENGTH(h->owned); i++)
+        free(h->owned[i]);
     free(h->x);
     *h = (struct rec_history){0};
 }

@@ -20,11 +20,13 @@ struct rec_history {
     bool from_store;               /**< the store, or the visitor, knows something */
     size_t n_trained;              /**< pairs in training */
     struct rec_history_entry *entry;
-    size_t n, cap;                 /**< n: of entries while reading, then of `seen` */
-    int32_t *seen;                 /**< [n] ascending: left out of lists */
-    int32_t *item;                 /**< [n_items] ascending, and their values: what speaks for the user */
-    float *value;
+    size_t n, cap;
+    const int32_t *seen;           /**< [n_seen] ascending: left out of lists */
+    size_t n_seen;
+    const int32_t *item;           /**< [n_items] ascending: what speaks for the user */
+    const float *value;            /**< [n_items] of each; NULL: 1 */
     size_t n_items;
+    void *owned[3];                /**< what these three are, where they are not the model's */
 
     enum { REC_HISTORY_POPULAR, REC_HISTORY_TRAINED, REC_HISTORY_FOLDED } how;
     float *x, bias;                /**< [factors] */
@@ -35,7 +37,7 @@ int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *u
 /** From an array of {"movie_id", "rating"?}. @param unknown  how many of them the model does not know. */
 int rec_history_of_visitor(struct rec_history *h, struct rec_call *c, const struct rec_json_value *items, size_t *unknown, struct rec_err *err);
 /** Fills how, x and bias. */
-int rec_history_fold(struct rec_history *h, const struct rec_current *current, struct rec_err *err);
+int rec_history_fold(struct rec_history *h, struct rec_current *current, struct rec_err *err);
 void rec_history_clear(struct rec_history *h);
 
 #endif

@@ -166,11 +166,14 @@ struct rec_current {
     struct stat stat, catalogue_stat;
     pthread_mutex_t making;        /**< of what is made when it is first needed */
     struct rec_similar similar;
-    _Atomic int similar_ready;
+    struct rec_foldin foldin;
+    _Atomic int similar_ready, foldin_ready;
 };
 #define REC_CURRENT_SIMILAR 100
 /** Neighbours of items, REC_CURRENT_SIMILAR of each; NULL when memory is short. */
 const struct rec_similar *rec_current_similar(struct rec_current *current, struct rec_err *err);
+/** What folding a user in needs; NULL when memory is short. */
+const struct rec_foldin *rec_current_foldin(struct rec_current *current, struct rec_err *err);
 struct rec_current *rec_current_take(struct rec_serve *serve);
 void rec_current_give(struct rec_current *current);
 /** Opens, verifies (or trusts the state directory's record of having verified) and swaps in. */
