@@ -65,6 +65,7 @@ USES.rec-similar   := score data kernels
 USES.rec-predict   := score data kernels
 USES.rec-eval      := eval score data kernels
 USES.rec-db        := backup store sql crypto ingest data
+USES.rec-serve     := serve auth http store sql crypto score data kernels observe
 
 # cmd/rec-X_part.c is linked into rec-X, cmd/tool_part.c into every tool.
 TOOLS := $(foreach f,$(patsubst cmd/%.c,%,$(wildcard cmd/rec*.c)),$(if $(findstring _,$(f)),,$(f)))
@@ -121,6 +122,7 @@ $(B)/summaries.h: $(wildcard man/rec-*.1)
 	@awk '/^\.Nm rec-/ && FILENAME != last { name = $$2; last = FILENAME } \
 	    /^\.Nd / { sub(/^\.Nd /, ""); gsub(/["\\]/, "\\\\&"); printf "{\"%s\", \"%s\"},\n", name, $$0 }' $^ </dev/null >$@
 $(B)/obj/cmd/rec.o: CPPFLAGS_EXTRA := -I$(B)
+$(B)/obj/cmd/rec-serve.o: CPPFLAGS_EXTRA = -DREC_LIBEXECDIR=\"$(LIBEXECDIR)\"
 $(B)/obj/cmd/rec.o: $(B)/summaries.h
 
 # The migrations are built into the program, byte for byte. They are bytes and not strings, whose length compilers limit.
@@ -222,6 +224,7 @@ soak: all
 # -- installing and the rest ---------------------------------------------------------------------
 
 BINDIR  ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec
 MANDIR  ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 BASHDIR  = $(DATADIR)/bash-completion/completions

@@ -15,6 +15,7 @@
  *     current    the model in use: verified, swapped without a failed request
  *     service    counters
  *     cached     answers that were made before
+ *     sandbox    giving up files and system calls that a server has no use for
  *     handle_*   the handlers, each file with its routes: recommendations, movies, feedback, users, tokens, keys, docs, service
  *
  *     struct rec_serve *serve;
@@ -78,5 +79,23 @@ size_t rec_serve_pending(struct rec_serve *serve);
 void rec_serve_tell(struct rec_serve *serve, void (*tell)(void *context, const char *line), void *context);
 /** The OpenAPI document that is served, NUL-terminated. */
 const char *rec_serve_openapi(void);
+
+/* ---- sandbox --------------------------------------------------------------------------------------
+ *
+ *     struct rec_sandbox_path paths[] = {{"models", false}, {"/var/lib/rec", true}};
+ *     unsigned entered;
+ *     if (rec_sandbox_enter(&entered, paths, 2, &err) < 0) ...      // before rec_serve_open: threads begin with what their maker may do
+ */
+struct rec_sandbox_path {
+    const char *path;                /**< a directory with all below it, or a file; one that is not there grants nothing; NULL is skipped */
+    bool write;                      /**< also written, made and removed */
+};
+enum {
+    REC_SANDBOX_FILES = 1,           /**< Landlock: only `paths` can be opened, and nothing executed */
+    REC_SANDBOX_CALLS = 2            /**< seccomp: a system call that no server makes ends the process */
+};
+/** For the rest of this process. Open descriptors stay as they are. @param entered  what the kernel has of it, and is now in force.
+ *  @return 0, or -1: what the kernel has cannot be used. */
+int rec_sandbox_enter(unsigned *entered, const struct rec_sandbox_path *paths, size_t n, struct rec_err *err);
 
 #endif
