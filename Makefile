@@ -67,14 +67,20 @@ USES.rec-eval      := eval score data kernels
 USES.rec-db        := backup store sql crypto ingest data
 USES.rec-serve     := serve auth http store sql crypto score data kernels observe
 
+# Programs that a tool becomes, and nobody calls: installed in LIBEXECDIR/rec. OF names the tool whose parts they share.
+HELPERS              := rec-serve-listen
+OF.rec-serve-listen  := rec-serve
+USES.rec-serve-listen := $(USES.rec-serve)
+
 # cmd/rec-X_part.c is linked into rec-X, cmd/tool_part.c into every tool.
-TOOLS := $(foreach f,$(patsubst cmd/%.c,%,$(wildcard cmd/rec*.c)),$(if $(findstring _,$(f)),,$(f)))
-PARTS  = $(patsubst %.c,$(B)/obj/%.o,$(wildcard cmd/$(1)_*.c cmd/tool.c cmd/tool_*.c))
+TOOLS := $(filter-out $(HELPERS),$(foreach f,$(patsubst cmd/%.c,%,$(wildcard cmd/rec*.c)),$(if $(findstring _,$(f)),,$(f))))
+PARTS  = $(patsubst %.c,$(B)/obj/%.o,$(wildcard cmd/$(or $(OF.$(1)),$(1))_*.c cmd/tool.c cmd/tool_*.c))
 BINS  := $(TOOLS:%=$(B)/bin/%)
+HELPER_BINS := $(HELPERS:%=$(B)/bin/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-all: $(BINS)
+all: $(BINS) $(HELPER_BINS)
 
 # -- objects -------------------------------------------------------------------------------------
 # Files named *_avx2.c and *_avx512.c are compiled for that CPU; kernels.c picks one at run time.
@@ -114,7 +120,7 @@ $(B)/bin/$(1): $(B)/obj/cmd/$(1).o $(call PARTS,$(1)) $(call archives,$(USES.$(1
 	@mkdir -p $$(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $(call libs,$(USES.$(1)) format util)
 endef
-$(foreach t,$(TOOLS),$(eval $(call tool,$(t))))
+$(foreach t,$(TOOLS) $(HELPERS),$(eval $(call tool,$(t))))
 
 # What `rec` says of each tool is the line that its page begins with.
 $(B)/summaries.h: $(wildcard man/rec-*.1)
@@ -241,10 +247,11 @@ completion: $(TOOLS:%=$(B)/completion/%.bash)
 PAGES := $(wildcard man/*.[1-9])
 
 install: all completion
-	install -d $(DESTDIR)$(BINDIR) $(foreach s,1 5 7,$(DESTDIR)$(MANDIR)/man$(s)) \
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/rec $(foreach s,1 5 7,$(DESTDIR)$(MANDIR)/man$(s)) \
 	    $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR) $(DESTDIR)$(SQLDIR)
 	install -m 644 $(MIGRATIONS) $(DESTDIR)$(SQLDIR)
 	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)
+	install -m 755 $(HELPER_BINS) $(DESTDIR)$(LIBEXECDIR)/rec
 	for p in $(PAGES); do install -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/ || exit 1; done
 	for t in $(TOOLS); do \
 	    install -m 644 $(B)/completion/$$t.bash $(DESTDIR)$(BASHDIR)/$$t && \
@@ -256,7 +263,8 @@ uninstall:
 	    $(DESTDIR)$(FISHDIR)/$(t).fish)
 	for p in $(notdir $(PAGES)); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$$p; done
 	rm -f $(patsubst data/migrations/%,$(DESTDIR)$(SQLDIR)/%,$(MIGRATIONS))
-	rmdir $(DESTDIR)$(SQLDIR) $(DESTDIR)$(DATADIR)/rec 2>/dev/null || :
+	rm -f $(HELPERS:%=$(DESTDIR)$(LIBEXECDIR)/rec/%)
+	rmdir $(DESTDIR)$(SQLDIR) $(DESTDIR)$(DATADIR)/rec $(DESTDIR)$(LIBEXECDIR)/rec 2>/dev/null || :
 
 # What is committed, and nothing else.
 dist:

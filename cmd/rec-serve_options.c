@@ -117,9 +117,12 @@ static const char *const *ended(const char *out[REC_OPT_LIST_MAX + 1], const str
 int serve_config(struct rec_serve_config *out, const struct tool *tool, struct rec_err *err)
 {
     static const char *proxy[REC_OPT_LIST_MAX + 1], *origin[REC_OPT_LIST_MAX + 1];
+    const char *ring = find_keys();
 
+    if (ring && access(ring, R_OK) < 0)
+        return rec_err_errno(err, "keys: rec-db init makes a store and its keyring, --keys names it: %s", ring);
     *out = (struct rec_serve_config){
-        .model = tool_operand(tool, 0), .catalogue = catalogue, .store = store, .keys = find_keys(), .state = state,
+        .model = tool_operand(tool, 0), .catalogue = catalogue, .store = store, .keys = ring, .state = state,
         .issuer = issuer, .audience = audience, .alg = strcmp(alg, "EdDSA") == 0 ? REC_TOKEN_EDDSA : REC_TOKEN_HS256,
         .access_life = (double)access_life, .refresh_life = (double)refresh_life,
         .proxies = ended(proxy, &proxies), .origins = ended(origin, &origins),

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * rec-serve-listen: what rec-serve becomes when it is to listen, or when its store is PostgreSQL. The same options, the same name in messages
+ * and settings: to its user there is one program.
+ *
+ * The order of its start: bind and read the TLS key while still root, become --user, give up what a server has no use for, and only
+ * then open the model and the store, whose threads inherit all that.
+ */
+#include "rec-serve.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <libgen.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct rec_sql_driver *const drivers[] = {&rec_sqlite_driver, &rec_postgres_driver, NULL};
+
+static struct rec_listener *listener;    /* for signal handlers */
+
+struct server {
+    struct tool *tool;
+    struct rec_serve *serve;
+    struct rec_serve_config config;
+    struct rec_connection_handler handler;  /* the service's, once it is there */
+    const struct passwd *user;              /* to become; NULL: nobody else */
+    pthread_t watcher;
+    bool watched;
+    sem_t wake;                             /* a reload is asked for, or the end has come */
+    _Atomic int asked, ending;
+};
+
+/* ---- another model ---- */
+
+static void tell(void *context, const char *line)
+{
+    fprintf(stderr, "%s: %s\n", ((struct tool *)context)->about->name, line);
+}
+
+/* What a path is now: changes with every file that is put there. */
+static void look(struct stat *out, const char *path)
+{
+    memset(out, 0, sizeof *out);
+    if (path && stat(path, out) < 0)
+        memset(out, 0, sizeof *out);
+}
+
+static bool same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Files that were refused are not read again, and not complained of again, until they are others, or somebody asks. */
+static void reload(struct server *s, struct stat refused[2], bool *broken)
+{
+    struct stat now[2];
+    struct rec_err err = {0};
+    bool changed, asked = atomic_exchange(&s->asked, 0);
+
+    look(&now[0], s->config.model);
+    look(&now[1], s->config.catalogue);
+    if (*broken && !asked && same(&now[0], &refused[0]) && same(&now[1], &refused[1]))
+        return;
+    *broken = rec_serve_reload(s->serve, &changed, &err) < 0;
+    if (*broken) {
+        memcpy(refused, now, sizeof now);
+        fprintf(stderr, "%s: %s: not taken, the model before it stays\n", s->tool->about->name, err.text);
+    } else if (changed) {
+        tool_note(s->tool, "%s: taken", s->config.model);
+    }
+}
+
+/* In a thread of its own: verifying a large model takes seconds, in which the others go on. */
+static void *watch(void *context)
+{
+    struct server *s = context;
+    struct stat refused[2] = {0};
+    bool broken = false;
+
+    while (!atomic_load(&s->ending)) {
+        struct timespec until;
+
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        while (sem_timedwait(&s->wake, &until) < 0 && errno == EINTR)
+            ;
+        if (!atomic_load(&s->ending))
+            reload(s, refused, &broken);
+    }
+    return NULL;
+}
+
+/* Called in the loop's thread, after SIGHUP. */
+static void wake(void *context)
+{
+    struct server *s = context;
+
+    atomic_store(&s->asked, 1);
+    sem_post(&s->wake);
+}
+
+static int start_watching(struct server *s, struct rec_err *err)
+{
+    sigset_t all, before;
+    int failed;
+
+    sigfillset(&all); /* signals are for the loop */
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    failed = pthread_create(&s->watcher, NULL, watch, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    s->watched = !failed;
+    return failed ? rec_err_set(err, "no thread can be had") : 0;
+}
+
+static void stop_watching(struct server *s)
+{
+    atomic_store(&s->ending, 1);
+    sem_post(&s->wake);
+    if (s->watched)
+        pthread_join(s->watcher, NULL);
+}
+
+/* ---- privileges ---- */
+
+static int find_user(struct server *s, struct rec_err *err)
+{
+    if (!serve_options.user)
+        return 0;
+    errno = 0;
+    s->user = getpwnam(serve_options.user);
+    if (!s->user)
+        return rec_err_set(err, "--user %s: there is no such user", serve_options.user);
+    if (geteuid() == 0 && s->user->pw_uid == 0)
+        return rec_err_set(err, "--user %s: is root", serve_options.user);
+    return geteuid() == 0 || geteuid() == s->user->pw_uid ? 0 : rec_err_set(err, "--user %s: only root can become another user", serve_options.user);
+}
+
+/* Groups first, for whom nobody but root may choose; then make sure that there is no way back. */
+static int become_user(const struct passwd *user, struct rec_err *err)
+{
+    if (!user || geteuid() != 0)
+        return 0;
+    if (setgroups(0, NULL) < 0 || initgroups(user->pw_name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 || setuid(user->pw_uid) < 0)
+        return rec_err_errno(err, "--user %s", user->pw_name);
+    if (setuid(0) == 0 || geteuid() != user->pw_uid || getegid() != user->pw_gid)
+        return rec_err_set(err, "--user %s: root's privileges could not be given up", user->pw_name);
+    return 0;
+}
+
+/* The directory that a file is replaced in: a new model has another inode. @param room  its storage */
+static const char *directory(char room[4096], const char *file)
+{
+    if (!file)
+        return NULL;
+    snprintf(room, 4096, "%s", file);
+    return dirname(room);
+}
+
+/* What libraries read: libpq and the resolver, where the store is a server; OpenSSL; time zones; who we are. */
+#define SYSTEM_FILES {"/etc/hosts", false}, {"/etc/host.conf", false}, {"/etc/resolv.conf", false}, {"/run/systemd/resolve", false}, \
+    {"/etc/nsswitch.conf", false}, {"/etc/gai.conf", false}, {"/etc/services", false}, {"/etc/passwd", false}, {"/etc/group", false}, \
+    {"/etc/localtime", false}, {"/etc/ld.so.cache", false}, {"/etc/ssl/certs", false}, {"/etc/ssl/openssl.cnf", false}, {"/usr/share/zoneinfo", false}, \
+    {"/usr/lib", false}, {"/lib", false}, {"/lib64", false}, {"/usr/share/ca-certificates", false}, {"/dev/null", true}, {"/dev/urandom", false}, \
+    {"/sys/devices/system/cpu", false}, {"/proc/self", false}, {"/proc/meminfo", false}, {"/proc/cpuinfo", false}
+
+static int enter_sandbox(struct server *s, struct rec_err *err)
+{
+    static char room[6][4096];
+    const char *home = s->user ? s->user->pw_dir : getenv("HOME"), *database = directory(room[0], serve_store_file());
+    char postgres[2][4200];
+    unsigned entered;
+
+    if (serve_options.no_sandbox)
+        return 0;
+    snprintf(postgres[0], sizeof postgres[0], "%s/.pgpass", home ? home : "");
+    snprintf(postgres[1], sizeof postgres[1], "%s/.postgresql", home ? home : "");
+    const struct rec_sandbox_path paths[] = {
+        SYSTEM_FILES,
+        {database, true},
+        {directory(room[1], s->config.model), false},
+        {directory(room[2], s->config.catalogue), false},
+        {directory(room[3], s->config.keys), false},
+        {directory(room[4], serve_options.tls_cert), false},
+        {directory(room[5], serve_options.tls_key), false},
+        {s->config.state, true},
+        {serve_store_is_server() && home ? postgres[0] : NULL, false},
+        {serve_store_is_server() && home ? postgres[1] : NULL, false},
+    };
+
+    /* What SQLite sorts on disk goes where it may write. */
+    if (database && setenv("SQLITE_TMPDIR", database, 0) < 0)
+        return rec_err_errno(err, "SQLITE_TMPDIR");
+    if (rec_sandbox_enter(&entered, paths, REC_LENGTH(paths), err) < 0)
+        return rec_err_prefix(err, "the sandbox (--no-sandbox does without)");
+    if (entered != (REC_SANDBOX_FILES | REC_SANDBOX_CALLS))
+        tool_note(s->tool, "%s", entered & REC_SANDBOX_CALLS ? "the kernel has no Landlock: files are not fenced in" :
+                  entered & REC_SANDBOX_FILES ? "the kernel has no seccomp filters" : "no sandbox: neither Landlock nor seccomp is to be had");
+    return 0;
+}
+
+/* ---- the listener ---- */
+
+static void on_signal(int signal)
+{
+    if (signal == SIGHUP)
+        rec_listen_reload(listener);
+    else
+        rec_listen_stop(listener);
+}
+
+static void set_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+static int bind_address(struct server *s, int fd, struct rec_err *err)
+{
+    struct rec_listen_options options = {
+        .address = serve_options.listen, .fd = serve_options.listen ? -1 : fd, .tls_cert = serve_options.tls_cert, .tls_key = serve_options.tls_key,
+        .connections = (size_t)serve_options.connections, .per_address = (size_t)serve_options.per_address, .drain = serve_options.drain,
+        .reload = wake, .context = s,
+    };
+
+    return rec_listen_open(&listener, &options, &s->handler, err);
+}
+
+static int open_service(struct server *s, struct rec_err *err)
+{
+    s->config.drivers = drivers;
+    s->config.workers = (size_t)serve_options.workers;
+    s->config.answered = rec_listen_answered;
+    if (rec_serve_open(&s->serve, &s->config, err) < 0)
+        return -1;
+    rec_serve_tell(s->serve, tell, s->tool);
+    s->handler = *rec_serve_handler(s->serve);
+    return start_watching(s, err);
+}
+
+static int run(struct server *s, int fd, struct rec_err *err)
+{
+    int status = -1;
+
+    if (serve_config(&s->config, s->tool, err) < 0 || find_user(s, err) < 0 || bind_address(s, fd, err) < 0)
+        goto out;
+    if (serve_state(s->user ? (int64_t)s->user->pw_uid : -1, s->user ? (int64_t)s->user->pw_gid : -1, err) < 0 ||
+        serve_log(&s->config, "-", err) < 0 || become_user(s->user, err) < 0 || enter_sandbox(s, err) < 0 || open_service(s, err) < 0)
+        goto out;
+    set_signals();
+    tool_note(s->tool, "listening on %s", rec_listen_address(listener));
+    serve_notify("READY=1");
+    status = rec_listen_run(listener, err);
+    serve_notify("STOPPING=1");
+out:
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGHUP, SIG_IGN);
+    stop_watching(s);
+    rec_listen_close(listener);
+    rec_serve_close(s->serve);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct server s = {0};
+    struct rec_err err = {0};
+    struct tool tool;
+    enum serve_input what;
+    int in, out, status;
+
+    serve_spare_client();
+    tool_start(&tool, &serve_about, argc, argv);
+    if (serve_input(&what, &in, &out, &err) < 0)
+        return tool_fail(&tool, &err);
+    if (!serve_options.listen && what == SERVE_CONNECTION)
+        return serve_connection(&tool, in, out, drivers);
+    if (!serve_options.listen && what == SERVE_NOTHING)
+        return tool_usage(&tool, "standard input is no connection: --listen ADDRESS, or let inetd or systemd start this");
+    if (!serve_options.tls_cert != !serve_options.tls_key)
+        return tool_usage(&tool, "--tls-cert and --tls-key go together");
+    s.tool = &tool;
+    sem_init(&s.wake, 0, 0);
+    status = run(&s, in, &err);
+    sem_destroy(&s.wake);
+    return status < 0 ? tool_fail(&tool, &err) : tool_finish(&tool, TOOL_DONE);
+}
