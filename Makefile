@@ -65,7 +65,7 @@ USES.rec-similar   := score data kernels
 USES.rec-predict   := score data kernels
 USES.rec-eval      := eval score data kernels
 USES.rec-db        := backup store sql crypto ingest data
-USES.rec-serve     := serve auth http store sql crypto score data kernels observe
+USES.rec-serve     := serve auth http cache store sql crypto score data kernels observe
 
 # Programs that a tool becomes, and nobody calls: installed in LIBEXECDIR/rec. OF names the tool whose parts they share.
 HELPERS              := rec-serve-listen

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * rec-serve-listen: what rec-serve becomes when it is to listen, or when its store is PostgreSQL. The same options, the same name in messages
+ * rec-serve-listen: what rec-serve becomes when it is to listen, or when its store is PostgreSQL, or Redis keeps answers. The same options, the same name in messages
  * and settings: to its user there is one program.
  *
  * The order of its start: bind and read the TLS key while still root, become --user, give up what a server has no use for, and only
@@ -242,6 +242,7 @@ static int bind_address(struct server *s, int fd, struct rec_err *err)
 static int open_service(struct server *s, struct rec_err *err)
 {
     s->config.drivers = drivers;
+    s->config.cache_driver = &rec_redis;
     s->config.workers = (size_t)serve_options.workers;
     s->config.answered = rec_listen_answered;
     if (rec_serve_open(&s->serve, &s->config, err) < 0)
@@ -288,7 +289,7 @@ int main(int argc, char **argv)
     if (serve_input(&what, &in, &out, &err) < 0)
         return tool_fail(&tool, &err);
     if (!serve_options.listen && what == SERVE_CONNECTION)
-        return serve_connection(&tool, in, out, drivers);
+        return serve_connection(&tool, in, out, drivers, &rec_redis);
     if (!serve_options.listen && what == SERVE_NOTHING)
         return tool_usage(&tool, "standard input is no connection: --listen ADDRESS, or let inetd or systemd start this");
     if (!serve_options.tls_cert != !serve_options.tls_key)

@@ -61,7 +61,7 @@ int main(int argc, char **argv)
         return tool_fail(&tool, &err);
     if (serve_input(&what, &in, &out, &err) < 0)
         return tool_fail(&tool, &err);
-    if (serve_options.listen || what == SERVE_LISTENING || serve_store_is_server()) {
+    if (serve_options.listen || what == SERVE_LISTENING || serve_store_is_server() || serve_options.cache) {
         become_listener(&err, given);
         return tool_fail(&tool, &err);
     }
@@ -70,5 +70,5 @@ int main(int argc, char **argv)
         return tool_usage(&tool, "standard input is no connection: --listen ADDRESS, or let inetd or systemd start this");
     if (serve_options.tls_cert || serve_options.tls_key || serve_options.user)
         return tool_usage(&tool, "--tls-cert, --tls-key and --user are for a server that listens");
-    return serve_connection(&tool, in, out, drivers);
+    return serve_connection(&tool, in, out, drivers, NULL);
 }

@@ -21,14 +21,14 @@
 extern const struct tool_about serve_about;
 
 struct serve_options {
-    const char *listen, *tls_cert, *tls_key, *user, *log;
+    const char *listen, *tls_cert, *tls_key, *user, *log, *cache;
     int64_t workers, connections, per_address;
     double drain;
     bool no_sandbox;
 };
 extern struct serve_options serve_options;
 
-/** Everything but drivers, workers, answered and the log, from the options. Texts are the options' own. */
+/** Everything but drivers (also the cache's), workers, answered and the log, from the options. Texts are the options' own. */
 int serve_config(struct rec_serve_config *out, const struct tool *tool, struct rec_err *err);
 /** The file of an SQLite store; NULL: no store, or PostgreSQL. */
 const char *serve_store_file(void);
@@ -42,7 +42,7 @@ int serve_log(struct rec_serve_config *config, const char *otherwise, struct rec
 /* ---- one connection ---- */
 
 /** Serves the connection on `in` and `out`; an exit status. A service that cannot be opened is a 503 to the client, and an error here. */
-int serve_connection(struct tool *tool, int in, int out, const struct rec_sql_driver *const *drivers);
+int serve_connection(struct tool *tool, int in, int out, const struct rec_sql_driver *const *drivers, const struct rec_cache_driver *cache);
 
 /* ---- sockets ---- */
 

@@ -38,7 +38,7 @@ static void apologise(int out)
     rec_buf_clear(&text);
 }
 
-int serve_connection(struct tool *tool, int in, int out, const struct rec_sql_driver *const *drivers)
+int serve_connection(struct tool *tool, int in, int out, const struct rec_sql_driver *const *drivers, const struct rec_cache_driver *cache)
 {
     struct sigaction action = {.sa_handler = stop}; /* no SA_RESTART: a wait ends */
     struct rec_serve *serve = NULL;
@@ -51,6 +51,7 @@ int serve_connection(struct tool *tool, int in, int out, const struct rec_sql_dr
     if (serve_config(&config, tool, &err) < 0 || serve_state(-1, -1, &err) < 0 || serve_log(&config, "none", &err) < 0)
         goto failed;
     config.drivers = drivers;
+    config.cache_driver = cache;
     if (rec_serve_open(&serve, &config, &err) < 0)
         goto failed;
     rec_serve_tell(serve, tell, tool);

@@ -25,6 +25,8 @@ static struct rec_opt opts[] = {
     {0, "store", "URL", REC_OPT_FILE, &store, .flags = REC_OPT_COMMON | REC_OPT_URL,
      .help = "accounts and feedback: an SQLite file, or postgresql://user@host/database"},
     {0, "keys", "FILE", REC_OPT_FILE, &keys, .flags = REC_OPT_COMMON, .help = "the keyring; else rec.keys beside an SQLite file"},
+    {0, "cache", "URL", REC_OPT_TEXT, &serve_options.cache, .flags = REC_OPT_URL,
+     .help = "keep answers there: redis://host:6379/0 or unix:/run/redis.sock"},
     {0, "state", "DIR", REC_OPT_FILE, &state, .help = "what processes share: counters and limits; made when it is not there"},
     {0, "tls-cert", "FILE", REC_OPT_FILE, &serve_options.tls_cert, .help = "certificate and its chain (PEM)"},
     {0, "tls-key", "FILE", REC_OPT_FILE, &serve_options.tls_key, .help = "its private key (PEM)"},
@@ -122,7 +124,7 @@ int serve_config(struct rec_serve_config *out, const struct tool *tool, struct r
     if (ring && access(ring, R_OK) < 0)
         return rec_err_errno(err, "keys: rec-db init makes a store and its keyring, --keys names it: %s", ring);
     *out = (struct rec_serve_config){
-        .model = tool_operand(tool, 0), .catalogue = catalogue, .store = store, .keys = ring, .state = state,
+        .model = tool_operand(tool, 0), .catalogue = catalogue, .store = store, .keys = ring, .state = state, .cache = serve_options.cache,
         .issuer = issuer, .audience = audience, .alg = strcmp(alg, "EdDSA") == 0 ? REC_TOKEN_EDDSA : REC_TOKEN_HS256,
         .access_life = (double)access_life, .refresh_life = (double)refresh_life,
         .proxies = ended(proxy, &proxies), .origins = ended(origin, &origins),

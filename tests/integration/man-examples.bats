@@ -42,6 +42,7 @@ page() {
 @test "rec-cat(1)" { page rec-cat.1; }
 @test "rec-synth(1)" { page rec-synth.1; }
 @test "rec-db(1)" { page rec-db.1; }
+@test "rec-serve(1)" { page rec-serve.1; }
 @test "rec-format(5)" {
     page rec-format.5
     rec-info -q made.rec >/dev/null
