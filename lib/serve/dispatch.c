@@ -59,27 +59,32 @@ static void find_peer(struct rec_call *c, char out[64])
 
 /* ---- limits ---- */
 
+/* Whole numbers, which are printed in a fraction of the time that doubles take. */
+static long long whole(double x)
+{
+    return (long long)(x < 1e15 ? x : 1e15);
+}
+
 /* draft-ietf-httpapi-ratelimit-headers: the policy, and what is left of it. True: over the limit, and answered. */
 static bool is_over(struct rec_call *c, const char *kind, const char *key, const struct rec_limit_rate *rate)
 {
     struct rec_limit_answer a;
     char name[128], text[96];
+    long long wait;
 
     if (!c->serve->limit || !rate->burst || !key[0])
         return false;
     snprintf(name, sizeof name, "%s:%s", kind, key);
     rec_limit_ask(&a, c->serve->limit, name, strlen(name), rate, 1, c->begun);
-    if (a.allowed)
-        snprintf(text, sizeof text, "\"%s\";r=%.0f;t=%.0f", kind, a.remaining, a.reset + 0.999);
-    else
-        snprintf(text, sizeof text, "\"%s\";r=0;t=%.0f", kind, a.retry + 0.999);
+    wait = whole((a.allowed ? a.reset : a.retry) + 0.999);
     if (!a.allowed)
-        rec_answer_problem(c, 429, "too many requests: try again in %.0f s", a.retry + 0.999);
+        rec_answer_problem(c, 429, "too many requests: try again in %lld s", wait);
+    snprintf(text, sizeof text, "\"%s\";r=%lld;t=%lld", kind, a.allowed ? whole(a.remaining) : 0, wait);
     rec_response_field(&c->x->response, "RateLimit", text);
-    snprintf(text, sizeof text, "\"%s\";q=%.0f;w=%.0f", kind, rate->burst, rate->burst / rate->per_second + 0.5);
+    snprintf(text, sizeof text, "\"%s\";q=%lld;w=%lld", kind, whole(rate->burst), whole(rate->burst / rate->per_second + 0.999));
     rec_response_field(&c->x->response, "RateLimit-Policy", text);
     if (!a.allowed) {
-        snprintf(text, sizeof text, "%.0f", a.retry + 0.999);
+        snprintf(text, sizeof text, "%lld", wait);
         rec_response_field(&c->x->response, "Retry-After", text);
     }
     return !a.allowed;

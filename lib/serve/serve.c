@@ -197,7 +197,7 @@ int rec_serve_open(struct rec_serve **out, const struct rec_serve_config *config
     serve->handler = (struct rec_connection_handler){handle, finished, refused, serve};
     pthread_mutex_init(&serve->swap, NULL);
     sem_init(&serve->logins, 0, (unsigned)serve->config.logins);
-    if (open_shared(serve, err) < 0 || open_store(serve, err) < 0 || open_cache(serve, err) < 0 ||
+    if (open_shared(serve, err) < 0 || rec_service_open(serve, err) < 0 || open_store(serve, err) < 0 || open_cache(serve, err) < 0 ||
         (config->model && rec_current_load(serve, NULL, err) < 0) ||
         (config->workers && rec_workers_start(&serve->workers, config->workers, work, serve, err) < 0)) {
         rec_serve_close(serve);
@@ -218,6 +218,7 @@ void rec_serve_close(struct rec_serve *serve)
         rec_sqlpool_free(serve->pool);
     rec_cache_close(serve->cache);
     rec_limit_close(serve->limit);
+    rec_service_close(serve);
     rec_stats_close(serve->stats);
     rec_token_keys_clear(&serve->tokens);
     rec_keyring_clear(&serve->ring);

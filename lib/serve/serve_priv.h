@@ -219,6 +219,10 @@ void rec_dispatch_fields(struct rec_serve *serve, struct rec_exchange *x);
 
 /* ---- service: counters ---- */
 
+/** Where the series of requests are kept once they are found. */
+struct rec_service_series;
+int rec_service_open(struct rec_serve *serve, struct rec_err *err);
+void rec_service_close(struct rec_serve *serve);
 /** Counts an answer: route (NULL: none), status, time. */
 void rec_service_count(struct rec_serve *serve, const struct rec_exchange *x, const struct rec_route *route, size_t bytes, double seconds);
 
@@ -228,6 +232,7 @@ struct rec_serve {
     struct rec_serve_config config;
     struct rec_connection_handler handler;
     struct rec_stats *stats;
+    struct rec_service_series *series;
     struct rec_limit *limit;
     struct rec_keyring ring;
     bool has_keys;

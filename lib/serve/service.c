@@ -36,18 +36,87 @@ void rec_service_add(struct rec_serve *serve, const struct rec_prom_metric *metr
     rec_buf_clear(&labels);
 }
 
-void rec_service_count(struct rec_serve *serve, const struct rec_exchange *x, const struct rec_route *route, size_t bytes, double seconds)
+/* ---- requests ----
+ *
+ * The series of a route, method and status are found by their text once: there are twenty of them, and each would be written, hashed and
+ * compared for every request. Entries are put in by compare-and-swap and never changed; what finds no room is found by its text.
+ */
+
+enum { SLOTS = 512, NEAR = 8 };
+
+struct series {
+    const struct rec_route *route;
+    enum rec_message_method method;
+    unsigned status;
+    struct rec_stats_cell *requests, *bytes, *limited, *seconds[REC_LENGTH(bounds) + 3];
+};
+struct rec_service_series {
+    _Atomic(struct series *) slot[SLOTS];
+};
+
+static void find_cells(struct series *s, struct rec_stats *stats)
 {
-    const char *path = route ? route->path : "other", *method = x->message->method ? rec_message_methods[x->message->method] : "other";
-    struct rec_stats_cell *cells[REC_LENGTH(bounds) + 3];
+    const char *path = s->route ? s->route->path : "other", *method = s->method ? rec_message_methods[s->method] : "other";
     char labels[120];
 
-    snprintf(labels, sizeof labels, "route=\"%s\",method=\"%s\",status=\"%u\"", path, method, x->response.status);
-    rec_stats_add(rec_stats_series(serve->stats, &rec_service_requests, labels), 1);
+    snprintf(labels, sizeof labels, "route=\"%s\",method=\"%s\",status=\"%u\"", path, method, s->status);
+    s->requests = rec_stats_series(stats, &rec_service_requests, labels);
     snprintf(labels, sizeof labels, "route=\"%s\"", path);
-    rec_stats_histogram(cells, serve->stats, &rec_service_seconds, labels);
-    rec_stats_observe(cells, &rec_service_seconds, seconds);
-    rec_stats_add(rec_stats_series(serve->stats, &rec_service_bytes, ""), (int64_t)bytes);
-    if (x->response.status == 429)
-        rec_stats_add(rec_stats_series(serve->stats, &rec_service_limited, ""), 1);
+    rec_stats_histogram(s->seconds, stats, &rec_service_seconds, labels);
+    s->bytes = rec_stats_series(stats, &rec_service_bytes, "");
+    s->limited = s->status == 429 ? rec_stats_series(stats, &rec_service_limited, "") : NULL;
+}
+
+/* The entry of that route, method and status; `wanted` itself, filled, when there is none to be had. */
+static const struct series *find_series(struct rec_serve *serve, struct series *wanted)
+{
+    size_t at = (size_t)(((uintptr_t)wanted->route / sizeof *wanted->route * 8 + wanted->method) * 31 + wanted->status);
+    struct series *one, *made = NULL;
+
+    for (size_t i = 0; serve->series && i < NEAR; i++) {
+        _Atomic(struct series *) *slot = &serve->series->slot[(at + i) % SLOTS];
+
+        one = atomic_load_explicit(slot, memory_order_acquire);
+        if (!one) {
+            if (!made && (made = malloc(sizeof *made))) {
+                find_cells(wanted, serve->stats);
+                *made = *wanted;
+            }
+            if (!made || atomic_compare_exchange_strong(slot, &one, made))
+                return made ? made : (find_cells(wanted, serve->stats), wanted);
+        }
+        if (one->route == wanted->route && one->method == wanted->method && one->status == wanted->status) {
+            free(made);
+            return one;
+        }
+    }
+    free(made);
+    find_cells(wanted, serve->stats);
+    return wanted;
+}
+
+int rec_service_open(struct rec_serve *serve, struct rec_err *err)
+{
+    serve->series = rec_calloc(1, sizeof *serve->series, "counters", err);
+    return serve->series ? 0 : -1;
+}
+
+void rec_service_close(struct rec_serve *serve)
+{
+    for (size_t i = 0; serve->series && i < SLOTS; i++)
+        free(atomic_load(&serve->series->slot[i]));
+    free(serve->series);
+    serve->series = NULL;
+}
+
+void rec_service_count(struct rec_serve *serve, const struct rec_exchange *x, const struct rec_route *route, size_t bytes, double seconds)
+{
+    struct series wanted = {.route = route, .method = x->message->method, .status = x->response.status};
+    const struct series *s = find_series(serve, &wanted);
+
+    rec_stats_add(s->requests, 1);
+    rec_stats_observe(s->seconds, &rec_service_seconds, seconds);
+    rec_stats_add(s->bytes, (int64_t)bytes);
+    if (s->limited)
+        rec_stats_add(s->limited, 1);
 }
