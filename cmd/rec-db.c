@@ -5,7 +5,6 @@
 #include "rec-db.h"
 
 #include <math.h>
-#include <pwd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +46,7 @@ static const struct tool_command commands[] = {
     {"key list", "[options]", "the API keys there are", db_key_list_opts, 0, 0, NULL, db_key_list},
     {"key revoke", "ID", "take an API key back", NULL, 1, 1, NULL, db_key_revoke},
     {"stats", "[options]", "how much there is of everything", db_stats_opts, 0, 0, NULL, db_stats},
+    {"audit", "[options]", "who changed what, and when", db_audit_opts, 0, 0, NULL, db_audit_log},
     {"forget", "[options] [USER]", "erase a person", db_forget_opts, 0, 1, NULL, db_forget},
     {"rekey", "[options]", "a new key, and e-mail encrypted with it", db_rekey_opts, 0, 0, NULL, db_rekey},
     {0},
@@ -121,18 +121,6 @@ int db_open(struct rec_store *out, enum db_need need, struct rec_err *err)
     struct rec_sql_options options = {.drivers = drivers, .busy_timeout = patience, .longest_wait = patience};
 
     return rec_store_open(out, store, wanted ? db_keys() : NULL, &options, err);
-}
-
-int db_audit(struct rec_store *s, const char *action, const char *object, const char *detail, struct rec_err *err)
-{
-    const struct passwd *login = getpwuid(getuid());
-    char actor[128];
-
-    if (login)
-        snprintf(actor, sizeof actor, "rec-db:%s", login->pw_name);
-    else
-        snprintf(actor, sizeof actor, "rec-db:%lu", (unsigned long)getuid());
-    return rec_audit_add(s, db_now(), actor, action, object, detail, "", err);
 }
 
 /* ---- talking ---- */

@@ -11,6 +11,7 @@
  *     rec-db_account.c    user
  *     rec-db_key.c        key, rekey
  *     rec-db_forget.c     forget
+ *     rec-db_audit.c      audit; changes that leave a line in the log
  */
 #ifndef REC_DB_H
 #define REC_DB_H
@@ -34,8 +35,18 @@ int db_connect(struct rec_sql **db, bool create, struct rec_err *err);
 enum db_need { DB_NO_KEYS, DB_KEYS_IF_READABLE, DB_KEYS };
 /** The database at this program's schema, and the keyring as far as the command needs it. */
 int db_open(struct rec_store *store, enum db_need need, struct rec_err *err);
+/** Who runs this, as the audit log calls them: "rec-db:LOGIN". */
+const char *db_actor(void);
 /** A line in the audit log, by the one who runs this. */
 int db_audit(struct rec_store *store, const char *action, const char *object, const char *detail, struct rec_err *err);
+/** A change and its line in the audit log, in one transaction. `work` says what it did, and to what; it returns 1, 0: there was nothing to change,
+ *  and no line is written, or -1. */
+struct db_change {
+    int (*work)(struct db_change *change, struct rec_store *store, struct rec_err *err);
+    void *context;
+    const char *action, *object, *detail;
+};
+int db_change(struct db_change *change, struct rec_store *store, struct rec_err *err);
 
 /** Before something is lost: TOOL_DONE when `yes`, or when `word` was typed at the terminal. In a script without --yes: TOOL_USAGE. */
 int db_confirm(const struct tool *tool, bool yes, const char *loses, const char *word);
@@ -88,12 +99,12 @@ void db_secret_wipe(struct db_secret *secret);
 
 #define DB_COMMANDS(X) X(init) X(migrate) X(status) X(rollback) X(load_ratings) X(load_movies) X(export_ratings) X(export_movies) \
     X(export_feedback) X(backup) X(restore) X(verify) X(user_add) X(user_list) X(user_role) X(user_disable) X(user_enable) X(user_passwd) \
-    X(user_email) X(user_tie) X(user_untie) X(key_create) X(key_list) X(key_revoke) X(stats) X(forget) X(rekey)
+    X(user_email) X(user_tie) X(user_untie) X(key_create) X(key_list) X(key_revoke) X(stats) X(audit_log) X(forget) X(rekey)
 #define DB_DECLARE(command) int db_##command(struct tool *tool, struct rec_err *err);
 DB_COMMANDS(DB_DECLARE)
 
 extern struct rec_opt db_init_opts[], db_migrate_opts[], db_status_opts[], db_rollback_opts[], db_load_ratings_opts[], db_load_movies_opts[],
     db_export_opts[], db_export_movies_opts[], db_backup_opts[], db_restore_opts[], db_user_add_opts[], db_user_list_opts[],
-    db_user_passwd_opts[], db_user_email_opts[], db_key_create_opts[], db_key_list_opts[], db_stats_opts[], db_forget_opts[], db_rekey_opts[];
+    db_user_passwd_opts[], db_user_email_opts[], db_key_create_opts[], db_key_list_opts[], db_stats_opts[], db_audit_opts[], db_forget_opts[], db_rekey_opts[];
 
 #endif

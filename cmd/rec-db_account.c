@@ -93,29 +93,41 @@ static int show(const struct tool *tool, const struct db_secret *password, struc
 
 /* ---- user add ---- */
 
+struct addition {
+    struct rec_accounts_new spec;
+    struct rec_account account;
+};
+
+static int add_account(struct db_change *change, struct rec_store *store, struct rec_err *err)
+{
+    struct addition *a = change->context;
+
+    return rec_accounts_add(&a->account, store, &a->spec, db_now(), err) < 0 ? -1 : 1;
+}
+
 static int add(struct tool *tool, struct rec_store *store, struct db_secret *address, struct db_secret *password, struct rec_err *err)
 {
     const char *name = tool_operand(tool, 0);
-    struct rec_accounts_new spec = {.name = name, .email = email};
-    struct rec_account account;
+    struct addition a = {.spec = {.name = name, .email = email}};
+    struct db_change change = {.work = add_account, .context = &a, .action = "account.add", .object = a.account.id, .detail = role};
     int status;
 
-    if (choose_role(&spec.role, role, err) < 0 || rec_accounts_check_name(name, err) < 0 || db_open(store, DB_KEYS_IF_READABLE, err) < 0)
+    if (choose_role(&a.spec.role, role, err) < 0 || rec_accounts_check_name(name, err) < 0 || db_open(store, DB_KEYS_IF_READABLE, err) < 0)
         return -1;
     if (email_stdin) {
         if (db_secret_line(address, "e-mail", err) < 0)
             return -1;
-        spec.email = address->text;
+        a.spec.email = address->text;
     }
-    if (spec.email && rec_accounts_check_email(spec.email, err) < 0)
+    if (a.spec.email && rec_accounts_check_email(a.spec.email, err) < 0)
         return -1;
     if ((status = get_password(password, tool, name, true, err)) != TOOL_DONE)
         return status;
-    spec.password = password->given ? password->text : NULL;
-    spec.password_len = password->len;
-    if (rec_accounts_add(&account, store, &spec, db_now(), err) < 0 || db_audit(store, "account.add", account.id, role, err) < 0)
+    a.spec.password = password->given ? password->text : NULL;
+    a.spec.password_len = password->len;
+    if (db_change(&change, store, err) < 0)
         return -1;
-    tool_step(tool, "%s: added as %s, with the id %s", account.name, role, account.id);
+    tool_step(tool, "%s: added as %s, with the id %s", a.account.name, role, a.account.id);
     return show(tool, password, err);
 }
 
@@ -186,32 +198,39 @@ int db_user_list(struct tool *tool, struct rec_err *err)
 /* ---- one change of one account ---- */
 
 struct change {
-    struct tool *tool;
     struct rec_store store;
     struct rec_account account;
     const char *word;            /* the second operand */
+    enum rec_role role;
     struct db_secret secret;
+    int (*apply)(struct change *c, struct rec_err *err); /* 1, 0: the account is gone, -1 */
     const char *action;          /* "account.role" */
     char detail[64], done[128];  /* for the audit log; for the one who runs it */
 };
 
-/* `apply` returns 1 when it is done, 0: the account is gone, -1. */
-static int change(struct tool *tool, struct change *c, enum db_need need, int (*apply)(struct change *, struct rec_err *),
-                  struct rec_err *err)
+static int apply(struct db_change *change, struct rec_store *store, struct rec_err *err)
+{
+    struct change *c = change->context;
+    int found = c->apply(c, err);
+
+    (void)store;
+    change->action = c->action;
+    return found;
+}
+
+static int change(struct tool *tool, struct change *c, enum db_need need, struct rec_err *err)
 {
     const char *name = tool_operand(tool, 0);
+    struct db_change both = {.work = apply, .context = c, .object = c->account.id, .detail = c->detail};
     int status = -1, found;
 
-    c->tool = tool;
     c->word = tool_operand(tool, 1);
-    if (db_open(&c->store, need, err) < 0 || find(&c->account, &c->store, name, err) < 0 || (found = apply(c, err)) < 0)
+    if (db_open(&c->store, need, err) < 0 || find(&c->account, &c->store, name, err) < 0 || (found = db_change(&both, &c->store, err)) < 0)
         goto out;
     if (!found) {
         unknown(name, err);
         goto out;
     }
-    if (db_audit(&c->store, c->action, c->account.id, c->detail, err) < 0)
-        goto out;
     tool_step(tool, "%s: %s", c->account.name, c->done);
     status = TOOL_DONE;
 out:
@@ -221,21 +240,19 @@ out:
 
 static int set_role(struct change *c, struct rec_err *err)
 {
-    enum rec_role new = REC_ROLE_USER;
-
-    if (choose_role(&new, c->word, err) < 0)
-        return -1;
     c->action = "account.role";
     snprintf(c->detail, sizeof c->detail, "%s to %s", rec_accounts_roles[c->account.role], c->word);
     snprintf(c->done, sizeof c->done, "is %.20s", c->word);
-    return rec_accounts_set_role(&c->store, c->account.id, new, db_now(), err);
+    return rec_accounts_set_role(&c->store, c->account.id, c->role, db_now(), err);
 }
 
 int db_user_role(struct tool *tool, struct rec_err *err)
 {
-    struct change c = {.action = NULL};
+    struct change c = {.apply = set_role};
 
-    return change(tool, &c, DB_NO_KEYS, set_role, err);
+    if (choose_role(&c.role, tool_operand(tool, 1), err) < 0)
+        return tool_usage(tool, "%s", err->text);
+    return change(tool, &c, DB_NO_KEYS, err);
 }
 
 static int disable(struct change *c, struct rec_err *err)
@@ -254,16 +271,16 @@ static int enable(struct change *c, struct rec_err *err)
 
 int db_user_disable(struct tool *tool, struct rec_err *err)
 {
-    struct change c = {.action = NULL};
+    struct change c = {.apply = disable};
 
-    return change(tool, &c, DB_NO_KEYS, disable, err);
+    return change(tool, &c, DB_NO_KEYS, err);
 }
 
 int db_user_enable(struct tool *tool, struct rec_err *err)
 {
-    struct change c = {.action = NULL};
+    struct change c = {.apply = enable};
 
-    return change(tool, &c, DB_NO_KEYS, enable, err);
+    return change(tool, &c, DB_NO_KEYS, err);
 }
 
 static int set_password(struct change *c, struct rec_err *err)
@@ -275,10 +292,10 @@ static int set_password(struct change *c, struct rec_err *err)
 
 int db_user_passwd(struct tool *tool, struct rec_err *err)
 {
-    struct change c = {.action = NULL};
+    struct change c = {.apply = set_password};
     int status = get_password(&c.secret, tool, tool_operand(tool, 0), false, err);
 
-    if (status == TOOL_DONE && (status = change(tool, &c, DB_NO_KEYS, set_password, err)) == TOOL_DONE)
+    if (status == TOOL_DONE && (status = change(tool, &c, DB_NO_KEYS, err)) == TOOL_DONE)
         status = show(tool, &c.secret, err);
     db_secret_wipe(&c.secret);
     return status;
@@ -294,7 +311,7 @@ static int set_email(struct change *c, struct rec_err *err)
 
 int db_user_email(struct tool *tool, struct rec_err *err)
 {
-    struct change c = {.action = NULL};
+    struct change c = {.apply = set_email};
     int status;
 
     if (!!email + email_stdin + no_email != 1)
@@ -303,7 +320,7 @@ int db_user_email(struct tool *tool, struct rec_err *err)
         return -1;
     if (email)
         snprintf(c.secret.text, sizeof c.secret.text, "%s", email);
-    status = !no_email && rec_accounts_check_email(c.secret.text, err) < 0 ? -1 : change(tool, &c, DB_KEYS, set_email, err);
+    status = !no_email && rec_accounts_check_email(c.secret.text, err) < 0 ? -1 : change(tool, &c, DB_KEYS, err);
     db_secret_wipe(&c.secret);
     return status;
 }
@@ -317,9 +334,9 @@ static int tie(struct change *c, struct rec_err *err)
 
 int db_user_tie(struct tool *tool, struct rec_err *err)
 {
-    struct change c = {.action = NULL};
+    struct change c = {.apply = tie};
 
-    return change(tool, &c, DB_NO_KEYS, tie, err);
+    return change(tool, &c, DB_NO_KEYS, err);
 }
 
 int db_user_untie(struct tool *tool, struct rec_err *err)

@@ -212,11 +212,11 @@ static int erase(struct forget *f, const char *who, struct rec_err *err)
     const struct rec_forget_report *r = &f->report;
     const char *left = NULL;
 
-    if (rec_forget(&f->report, &f->store, who, account != NULL, db_now(), err) < 0)
+    if (rec_forget(&f->report, &f->store, who, account != NULL, db_actor(), db_now(), err) < 0)
         return -1;
     if (!r->known)
         return nobody(f, who, err);
-    if (db_audit(&f->store, "store.forget", "", "", err) < 0 || (!no_scrub && rec_forget_scrub(&left, &f->store, err) < 0))
+    if (!no_scrub && rec_forget_scrub(&left, &f->store, err) < 0)
         return -1;
     rec_buf_addf(&f->out, "erased: %llu ratings, %llu events, %llu accounts, %llu API keys\n", (unsigned long long)r->ratings,
                  (unsigned long long)r->events, (unsigned long long)r->accounts, (unsigned long long)r->api_keys);

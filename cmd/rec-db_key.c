@@ -41,12 +41,12 @@ static int parse_expiry(int64_t *out, int64_t now, struct rec_err *err)
         return 0;
     if (unit && rec_num_int64(&n, expires, len - 1) == 0) {
         if (n < 1 || n > 1000000)
-            return rec_err_set(err, "--expires: %.40s is out of range", expires);
+            return rec_err_set(err, "--expires: %.40s is out of range, 1 to 1000000", expires);
         *out = now + n * seconds[unit - units];
         return 0;
     }
-    if (rec_date_parse(out, expires, "--expires", err) < 0)
-        return -1;
+    if (rec_date_parse(out, expires, "--expires", NULL) < 0)
+        return rec_err_set(err, "--expires: \"%.40s\" is neither a date such as 2027-12-31 nor so many hours, days or weeks: 12h, 90d, 4w", expires);
     return *out > now ? 0 : rec_err_set(err, "--expires: %.40s is past", expires);
 }
 
@@ -57,25 +57,35 @@ static int find(struct rec_account *out, struct rec_store *store, const char *na
     return found != 0 ? found : rec_err_set(err, "%s: there is no such account; rec-db user list shows them", name);
 }
 
-static int create(struct tool *tool, struct rec_store *store, struct rec_err *err)
-{
+struct creation {
     struct rec_account owner;
     struct rec_api_key key;
-    struct rec_buf out = {0};
     char text[REC_API_KEYS_TEXT];
-    int64_t now = db_now(), until;
+    int64_t now, until;
+};
 
-    if (parse_expiry(&until, now, err) < 0 || db_open(store, DB_NO_KEYS, err) < 0 || find(&owner, store, tool_operand(tool, 0), err) < 0 ||
-        rec_api_keys_add(text, &key, store, owner.id, purpose, scopes, now, until, err) < 0)
-        return -1;
-    rec_buf_addf(&out, "%s\n", text);
-    rec_secret_wipe(text, sizeof text);
-    if (db_audit(store, "key.create", key.id, scopes, err) < 0) {
-        rec_secret_clear(&out);
-        return -1;
+static int add_key(struct db_change *change, struct rec_store *store, struct rec_err *err)
+{
+    struct creation *c = change->context;
+
+    return rec_api_keys_add(c->text, &c->key, store, c->owner.id, purpose, scopes, c->now, c->until, err) < 0 ? -1 : 1;
+}
+
+static int create(struct tool *tool, struct rec_store *store, struct rec_err *err)
+{
+    struct creation c = {.now = db_now()};
+    struct db_change change = {.work = add_key, .context = &c, .action = "key.create", .object = c.key.id, .detail = scopes};
+    struct rec_buf out = {0};
+    int status = -1;
+
+    if (parse_expiry(&c.until, c.now, err) == 0 && db_open(store, DB_NO_KEYS, err) == 0 &&
+        find(&c.owner, store, tool_operand(tool, 0), err) > 0 && db_change(&change, store, err) > 0) {
+        rec_buf_addf(&out, "%s\n", c.text);
+        tool_note(tool, "%s: key %s of %s; it is shown once", purpose, c.key.id, c.owner.name);
+        status = db_print(&out, err);
     }
-    tool_note(tool, "%s: key %s of %s; it is shown once", purpose, key.id, owner.name);
-    return db_print(&out, err);
+    rec_secret_wipe(&c, sizeof c);
+    return status;
 }
 
 int db_key_create(struct tool *tool, struct rec_err *err)
@@ -166,20 +176,24 @@ int db_key_list(struct tool *tool, struct rec_err *err)
 
 /* ---- key revoke ---- */
 
+static int revoke(struct db_change *change, struct rec_store *store, struct rec_err *err)
+{
+    return rec_api_keys_revoke(store, change->object, db_now(), err);
+}
+
 int db_key_revoke(struct tool *tool, struct rec_err *err)
 {
     const char *id = tool_operand(tool, 0);
+    struct db_change change = {.work = revoke, .action = "key.revoke", .object = id, .detail = ""};
     struct rec_store store = {0};
     int found, status = -1;
 
-    if (db_open(&store, DB_NO_KEYS, err) < 0 || (found = rec_api_keys_revoke(&store, id, db_now(), err)) < 0)
+    if (db_open(&store, DB_NO_KEYS, err) < 0 || (found = db_change(&change, &store, err)) < 0)
         goto out;
     if (!found) {
         rec_err_set(err, "%s: there is no such key; rec-db key list shows them", id);
         goto out;
     }
-    if (db_audit(&store, "key.revoke", id, "", err) < 0)
-        goto out;
     tool_step(tool, "%s: revoked", id);
     status = TOOL_DONE;
 out:
@@ -189,39 +203,62 @@ out:
 
 /* ---- rekey ---- */
 
-/* Hashes of people who were forgotten cannot be made anew: without their key, a file that still has them would bring them back. */
-static int check_prune(struct rec_store *store, struct rec_err *err)
+static int renew_emails(struct db_change *change, struct rec_store *store, struct rec_err *err)
 {
-    int64_t n = 0;
+    return rec_accounts_rekey(store, change->context, err) < 0 ? -1 : 1;
+}
 
-    if (rec_sql_get_int(&n, store->db, "SELECT count(*) FROM forgotten WHERE key_version <= $1", REC_SQL(rec_sql_int(store->ring.newest)),
-                        err) < 0)
+/* What is still needed stays: hashes of people who were forgotten cannot be made anew, and without their key a file that still has them would
+ * bring them back. E-mail under an older key is there only when a program with the old keyring added it since. */
+static void tell_why(struct tool *tool, const struct rec_store_key_use *use, uint32_t newest)
+{
+    if (use->version == newest)
+        return;
+    if (use->forgotten)
+        tool_step(tool, "%s: key %u stays: %llu %s forgotten %s known by it alone", db_keys(), use->version, (unsigned long long)use->forgotten,
+                  use->forgotten == 1 ? "person who was" : "people who were", use->forgotten == 1 ? "is" : "are");
+    if (use->emails)
+        tool_step(tool, "%s: key %u stays: a program that has the old keyring encrypted %llu e-mail address%s with it; start it anew, and "
+                  "rekey again", db_keys(), use->version, (unsigned long long)use->emails, use->emails == 1 ? "" : "es");
+}
+
+static int drop_older(struct tool *tool, struct rec_store *store, struct rec_err *err)
+{
+    struct rec_store_key_use use[REC_KEYRING_MAX];
+    uint32_t needed[REC_KEYRING_MAX];
+    size_t dropped = store->ring.n;
+    int n = rec_store_key_uses(use, store, err);
+
+    if (n < 0)
         return -1;
-    return n == 0 ? 0 : rec_err_set(err, "%s: older keys are needed to know %lld people who were forgotten; without --prune it works",
-                                    db_keys(), (long long)n);
+    for (int i = 0; i < n; i++)
+        needed[i] = use[i].version;
+    if (rec_keyring_prune(&store->ring, db_keys(), needed, (size_t)n, err) < 0)
+        return -1;
+    dropped -= store->ring.n;
+    tool_step(tool, "%s: %zu older key%s dropped", db_keys(), dropped, dropped == 1 ? "" : "s");
+    for (int i = 0; i < n; i++)
+        tell_why(tool, &use[i], store->ring.newest);
+    return 0;
 }
 
 static int rekey(struct tool *tool, struct rec_store *store, struct rec_err *err)
 {
     uint64_t done = 0;
     char detail[64];
-    size_t before;
+    struct db_change change = {.work = renew_emails, .context = &done, .action = "store.rekey", .object = "keyring", .detail = detail};
 
-    if (db_open(store, DB_KEYS, err) < 0 || (prune && check_prune(store, err) < 0) ||
-        rec_keyring_add(&store->ring, db_keys(), db_now(), err) < 0 || rec_accounts_rekey(store, &done, err) < 0)
+    if (db_open(store, DB_KEYS, err) < 0 || (prune && store->ring.n == REC_KEYRING_MAX && drop_older(tool, store, err) < 0) ||
+        rec_keyring_add(&store->ring, db_keys(), db_now(), err) < 0)
         return -1;
     snprintf(detail, sizeof detail, "key %u%s", store->ring.newest, prune ? ", older ones dropped" : "");
-    before = store->ring.n - 1;
-    if (db_audit(store, "store.rekey", "keyring", detail, err) < 0 ||
-        (prune && rec_keyring_prune(&store->ring, db_keys(), err) < 0))
+    if (db_change(&change, store, err) < 0)
         return -1;
-    tool_step(tool, "%s: key %u is the newest; %llu e-mail addresses encrypted with it", db_keys(), store->ring.newest,
-              (unsigned long long)done);
-    if (prune)
-        tool_step(tool, "%s: %zu older key%s dropped", db_keys(), before, before == 1 ? "" : "s");
-    else
+    tool_step(tool, "%s: key %u is the newest; %llu e-mail address%s encrypted with it", db_keys(), store->ring.newest, (unsigned long long)done,
+              done == 1 ? "" : "es");
+    if (!prune)
         tool_note(tool, "keep a copy of %s elsewhere: backups from now on need the new key, older ones the older keys", db_keys());
-    return TOOL_DONE;
+    return prune ? drop_older(tool, store, err) : TOOL_DONE;
 }
 
 int db_rekey(struct tool *tool, struct rec_err *err)

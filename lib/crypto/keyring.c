@@ -100,8 +100,24 @@ static int add_key(struct rec_keyring *keys, const struct key_line *line, const 
     return 0;
 }
 
-/* The keys of a text; and into `kept` (may be NULL) its lines, without those of other versions than `only` (0: all stay). */
-static int parse(struct rec_keyring *keys, struct rec_buf *kept, const struct rec_buf *text, uint32_t only, const char *path,
+/* Versions that stay when others are dropped: the newest, and those that something still needs. */
+struct stay {
+    uint32_t newest;
+    const uint32_t *needed;
+    size_t n;
+};
+
+static bool stays(const struct stay *stay, uint32_t version)
+{
+    bool found = !stay || version == stay->newest;
+
+    for (size_t i = 0; !found && i < stay->n; i++)
+        found = stay->needed[i] == version;
+    return found;
+}
+
+/* The keys of a text; and into `kept` (may be NULL) its lines, without those of versions that do not stay (NULL: all do). */
+static int parse(struct rec_keyring *keys, struct rec_buf *kept, const struct rec_buf *text, const struct stay *stay, const char *path,
                  struct rec_err *err)
 {
     const char *at = text->data, *end = text->data + text->len;
@@ -114,7 +130,7 @@ static int parse(struct rec_keyring *keys, struct rec_buf *kept, const struct re
         status = parse_line(&line, at, len, path, number, err);
         if (status > 0 && add_key(keys, &line, path, number, err) < 0)
             status = -1;
-        if (kept && (status == 0 || only == 0 || line.version == only)) {
+        if (kept && (status == 0 || stays(stay, line.version))) {
             rec_buf_add(kept, at, len);
             rec_buf_addc(kept, '\n');
         }
@@ -152,6 +168,8 @@ static int open_file(const char *path, struct rec_err *err)
 
     if (fd < 0 && errno == ELOOP)
         rec_err_set(err, "%s: is a symbolic link: name the file itself", path);
+    else if (fd < 0 && errno == ENOENT)
+        rec_err_set(err, "%s: there is no keyring: name its file (--keys), or put back the copy of it; a new store's is made by rec-db init", path);
     else if (fd < 0)
         rec_err_errno(err, "%s", path);
     return fd;
@@ -200,7 +218,7 @@ int rec_keyring_read(struct rec_keyring *keys, const char *path, struct rec_err 
     *keys = (struct rec_keyring){0};
     status = read_text(&text, path, err);
     if (status == 0)
-        status = parse(keys, NULL, &text, 0, path, err);
+        status = parse(keys, NULL, &text, NULL, path, err);
     if (status < 0)
         rec_keyring_clear(keys);
     rec_secret_clear(&text);
@@ -370,9 +388,9 @@ out:
     return status;
 }
 
-/* Reads the file as it is now, under the lock, writes it without the versions that are none of `only` (0: all stay), with a new one when
+/* Reads the file as it is now, under the lock, writes it without the versions that do not stay (NULL: all do), with a new one when
  * `now` >= 0, and reads it back into `keys`. */
-static int rewrite(struct rec_keyring *keys, const char *path, uint32_t only, int64_t now, struct rec_err *err)
+static int rewrite(struct rec_keyring *keys, const char *path, const struct stay *stay, int64_t now, struct rec_err *err)
 {
     struct replacement r;
     struct rec_buf text = {0}, kept = {0};
@@ -387,10 +405,10 @@ static int rewrite(struct rec_keyring *keys, const char *path, uint32_t only, in
         rec_err_memory(err, path);
         goto out;
     }
-    if (parse(&there, &kept, &text, only, path, err) < 0)
+    if (parse(&there, &kept, &text, stay, path, err) < 0)
         goto out;
-    if (only != 0 && there.newest != only) {
-        rec_err_set(err, "%s: has a newer key than %lu, made meanwhile: begin again", path, (unsigned long)only);
+    if (stay && there.newest != stay->newest) {
+        rec_err_set(err, "%s: has a newer key than %lu, made meanwhile: begin again", path, (unsigned long)stay->newest);
         goto out;
     }
     if (now >= 0 && (there.n == REC_KEYRING_MAX || there.newest == UINT32_MAX)) {
@@ -413,14 +431,16 @@ int rec_keyring_add(struct rec_keyring *keys, const char *path, int64_t now, str
 {
     if (now < 0)
         return rec_err_set(err, "%s: the clock is wrong, it says %lld", path, (long long)now);
-    return rewrite(keys, path, 0, now, err);
+    return rewrite(keys, path, NULL, now, err);
 }
 
-int rec_keyring_prune(struct rec_keyring *keys, const char *path, struct rec_err *err)
+int rec_keyring_prune(struct rec_keyring *keys, const char *path, const uint32_t *needed, size_t n, struct rec_err *err)
 {
+    struct stay stay = {.newest = keys->newest, .needed = needed, .n = n};
+
     if (keys->n == 0)
         return rec_err_set(err, "%s: holds no key", path);
-    return rewrite(keys, path, keys->newest, -1, err);
+    return rewrite(keys, path, &stay, -1, err);
 }
 
 /* ---- use ---- */

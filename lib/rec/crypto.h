@@ -203,8 +203,9 @@ int rec_keyring_read(struct rec_keyring *keys, const char *path, struct rec_err 
 int rec_keyring_create(const char *path, int64_t now, struct rec_err *err);
 /** Adds a version to the file, by a new file renamed into place, and to `keys`. */
 int rec_keyring_add(struct rec_keyring *keys, const char *path, int64_t now, struct rec_err *err);
-/** Drops all but the newest from the file and from `keys`. Fails when the file has a newer one, which `keys` does not know. */
-int rec_keyring_prune(struct rec_keyring *keys, const char *path, struct rec_err *err);
+/** Drops all but the newest, and the n versions that are still needed (rec_store_key_uses tells them; those that are not there are passed over),
+ *  from the file and from `keys`. Fails when the file has a newer one, which `keys` does not know. */
+int rec_keyring_prune(struct rec_keyring *keys, const char *path, const uint32_t *needed, size_t n, struct rec_err *err);
 /** The key of that version and purpose. Fails when the version is not there: "key 3 is not in the keyring". */
 int rec_keyring_derive(unsigned char out[REC_KEY_BYTES], const struct rec_keyring *keys, uint32_t version,
                        enum rec_key_purpose purpose, struct rec_err *err);

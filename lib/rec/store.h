@@ -63,6 +63,15 @@ int rec_store_write(struct rec_store *store, int (*work)(struct rec_store *store
 int rec_store_lookup(unsigned char out[REC_HASH_BYTES], const struct rec_store *store, uint32_t version, const char *what, const char *text,
                      size_t len, struct rec_err *err);
 
+/** What of the store cannot be read, or known again, without a version of the keyring. Backups, and tokens that were given out, are not counted. */
+struct rec_store_key_use {
+    uint32_t version;
+    uint64_t emails;                 /**< encrypted with it: rec_accounts_rekey takes them to the newest */
+    uint64_t forgotten;              /**< keyed hashes of people who were forgotten, which nobody can make anew */
+};
+/** By version, ascending. @return how many, or -1. */
+int rec_store_key_uses(struct rec_store_key_use out[REC_KEYRING_MAX], struct rec_store *store, struct rec_err *err);
+
 /* ---- names: users and movies --------------------------------------------------------------------- */
 
 #define REC_NAMES_LONGEST 255        /**< bytes of an id */
@@ -313,7 +322,7 @@ int rec_deployments_list(struct rec_store *store, size_t limit, int (*each)(void
  *  are never changed or deleted (the database refuses it). NULL is "". */
 int rec_audit_add(struct rec_store *store, int64_t now, const char *actor, const char *action, const char *object, const char *detail,
                   const char *request, struct rec_err *err);
-/** The oldest first, from `since`, at most `limit`. */
+/** Of those from `since` on the newest, at most `limit`; the oldest of them first. */
 int rec_audit_list(struct rec_store *store, int64_t since, size_t limit,
                    int (*each)(void *context, int64_t time, const char *actor, const char *action, const char *object, const char *detail,
                                const char *request), void *context, struct rec_err *err);
@@ -339,8 +348,10 @@ struct rec_forget_report {
 };
 /** Erases a person, named by the id of a user of the data set, or by the name or e-mail of an account (`account` true), in one transaction: ratings,
  *  events, e-mail, name, password, keys, and the row of the user. A user and the account tied to it, or whose own it is, go together. What stays is a keyed hash in `forgotten`, so that a file that still has them
- *  does not bring them back, and a line in the audit log with that hash. Refused for the last administrator. */
-int rec_forget(struct rec_forget_report *report, struct rec_store *store, const char *who, bool account, int64_t now, struct rec_err *err);
+ *  does not bring them back, and a line in the audit log with that hash. Refused for the last administrator.
+ *  @param actor  who does it, as rec_audit_add takes it */
+int rec_forget(struct rec_forget_report *report, struct rec_store *store, const char *who, bool account, const char *actor, int64_t now,
+               struct rec_err *err);
 /** Whether somebody of this id was forgotten. 1, 0, -1. */
 int rec_forget_was(struct rec_store *store, const char *user, struct rec_err *err);
 /** After one or more were forgotten, outside a transaction: leaves nothing of deleted rows in the files of the database, which takes as long

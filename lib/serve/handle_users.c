@@ -108,7 +108,7 @@ static int delete_me(struct rec_call *c, struct rec_err *err)
 {
     struct rec_forget_report report;
 
-    if (rec_forget(&report, &c->store, c->account.name, true, c->now, err) < 0)
+    if (rec_forget(&report, &c->store, c->account.name, true, c->account.id, c->now, err) < 0)
         return rec_sql_fault(c->store.db) == REC_SQL_CONSTRAINT ? rec_answer_problem(c, 409, "the last administrator stays") : -1;
     rec_answer_empty(c);
     return 0;

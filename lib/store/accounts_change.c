@@ -33,7 +33,7 @@ static int run(struct rec_store *store, int (*work)(struct rec_store *store, voi
 
 /* ---- roles -------------------------------------------------------------------------------------------- */
 
-int rec_accounts_is_last_admin(struct rec_store *store, const char *id, struct rec_err *err)
+static int is_last_admin(struct rec_store *store, const char *id, struct rec_err *err)
 {
     int64_t others;
     int is = rec_sql_get_int(&others, store->db, "SELECT 1 FROM accounts WHERE id = $1 AND role = 'admin' AND disabled = 0",
@@ -46,19 +46,25 @@ int rec_accounts_is_last_admin(struct rec_store *store, const char *id, struct r
     return others == 0;
 }
 
-static int refuse_last(struct rec_store *store, const char *id, struct rec_err *err)
+int rec_accounts_spare_admin(struct rec_store *store, const char *id, struct rec_err *err)
 {
-    int last = rec_accounts_is_last_admin(store, id, err);
-    if (last > 0)
-        return rec_sql_refuse(store->db, REC_SQL_CONSTRAINT, err, "account %s: is the last administrator; make another one first", id);
-    return last;
+    struct rec_account account;
+    int last = is_last_admin(store, id, err);
+    if (last <= 0)
+        return last;
+    if (rec_accounts_by_id(&account, store, id, NULL) > 0)
+        rec_sql_refuse(store->db, REC_SQL_CONSTRAINT, err, "account %s: is the last administrator; make another one first", account.name);
+    else
+        rec_sql_refuse(store->db, REC_SQL_CONSTRAINT, err, "account %s: is the last administrator; make another one first", id);
+    rec_secret_wipe(&account, sizeof account);
+    return -1;
 }
 
 static int change_role(struct rec_store *store, void *context, struct rec_err *err)
 {
     struct change *c = context;
     int64_t changed = 0;
-    if (take_turn(store, err) < 0 || (c->role != REC_ROLE_ADMIN && refuse_last(store, c->id, err) < 0) ||
+    if (take_turn(store, err) < 0 || (c->role != REC_ROLE_ADMIN && rec_accounts_spare_admin(store, c->id, err) < 0) ||
         rec_sql_exec(store->db, &changed, "UPDATE accounts SET role = $1, changed = $2 WHERE id = $3",
                      REC_SQL(rec_sql_text(rec_accounts_roles[c->role]), rec_sql_int(c->now), rec_sql_text(c->id)), err) < 0)
         return -1;
@@ -77,7 +83,7 @@ static int change_disabled(struct rec_store *store, void *context, struct rec_er
 {
     struct change *c = context;
     int64_t changed = 0;
-    if (take_turn(store, err) < 0 || (c->disabled && refuse_last(store, c->id, err) < 0) ||
+    if (take_turn(store, err) < 0 || (c->disabled && rec_accounts_spare_admin(store, c->id, err) < 0) ||
         rec_sql_exec(store->db, &changed, "UPDATE accounts SET disabled = $1, changed = $2 WHERE id = $3",
                      REC_SQL(rec_sql_int(c->disabled), rec_sql_int(c->now), rec_sql_text(c->id)), err) < 0)
         return -1;

@@ -41,7 +41,7 @@ void rec_accounts_fold(char *out, size_t cap, const char *text);
 int rec_accounts_check_secret(const char *password, size_t len, const char *name, const char *email, struct rec_err *err);
 /** The cost that new passwords are hashed at. */
 const struct rec_password_cost *rec_accounts_cost(const struct rec_store *store);
-/** Within a transaction that holds the lock: whether `id` is the only administrator who is not disabled. 1, 0, -1. */
-int rec_accounts_is_last_admin(struct rec_store *store, const char *id, struct rec_err *err);
+/** Within a transaction that holds the lock: refuses (REC_SQL_CONSTRAINT) when `id` is the only administrator who is not disabled. */
+int rec_accounts_spare_admin(struct rec_store *store, const char *id, struct rec_err *err);
 
 #endif

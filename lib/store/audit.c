@@ -54,8 +54,8 @@ int rec_audit_list(struct rec_store *store, int64_t since, size_t limit,
 {
     struct rec_sql_rows rows;
     int status, stop = 0;
-    if (rec_sql_query(&rows, store->db, "SELECT time, actor, action, object, detail, request FROM audit_log WHERE time >= $1 "
-                      "ORDER BY time, id LIMIT $2", REC_SQL(rec_sql_int(since), rec_sql_int(limit < INT32_MAX ? (int64_t)limit : INT32_MAX)),
+    if (rec_sql_query(&rows, store->db, "SELECT time, actor, action, object, detail, request FROM (SELECT * FROM audit_log "
+                      "WHERE time >= $1 ORDER BY time DESC, id DESC LIMIT $2) AS newest ORDER BY time, id", REC_SQL(rec_sql_int(since), rec_sql_int(limit < INT32_MAX ? (int64_t)limit : INT32_MAX)),
                       err) < 0)
         return -1;
     while ((status = rec_sql_next(&rows, err)) > 0 && stop == 0) {

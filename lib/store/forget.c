@@ -16,6 +16,7 @@
 struct person {
     const char *who;
     bool by_account;
+    const char *actor;
     int64_t now;
     struct rec_forget_report *report;
     struct rec_account account;      /**< id "": none */
@@ -97,7 +98,7 @@ static int record(struct rec_store *store, const struct person *p, struct rec_er
     rec_secret_hex(object, hash, sizeof hash);
     snprintf(detail, sizeof detail, "ratings=%llu events=%llu accounts=%llu keys=%llu", (unsigned long long)r->ratings,
              (unsigned long long)r->events, (unsigned long long)r->accounts, (unsigned long long)r->api_keys);
-    return rec_audit_add(store, p->now, "", "forget", object, detail, "", err);
+    return rec_audit_add(store, p->now, p->actor, "store.forget", object, detail, "", err);
 }
 
 /* ---- erasing ------------------------------------------------------------------------------------------ */
@@ -131,10 +132,8 @@ static int erase_account(struct rec_store *store, struct person *p, struct rec_e
 {
     const struct rec_sql_value id = rec_sql_text(p->account.id);
     int64_t keys, accounts;
-    int last = rec_accounts_is_last_admin(store, p->account.id, err);
-    if (last > 0)
-        rec_sql_refuse(store->db, REC_SQL_CONSTRAINT, err, "account %s: is the last administrator; make another one first", p->account.id);
-    if (last != 0 || rec_sql_exec(store->db, &keys, "DELETE FROM api_keys WHERE account_id = $1", REC_SQL(id), err) < 0 ||
+    if (rec_accounts_spare_admin(store, p->account.id, err) < 0 ||
+        rec_sql_exec(store->db, &keys, "DELETE FROM api_keys WHERE account_id = $1", REC_SQL(id), err) < 0 ||
         rec_sql_exec(store->db, NULL, "DELETE FROM revoked_tokens WHERE account_id = $1", REC_SQL(id), err) < 0 ||
         rec_sql_exec(store->db, &accounts, "DELETE FROM accounts WHERE id = $1", REC_SQL(id), err) < 0)
         return -1;
@@ -168,9 +167,10 @@ static int forget(struct rec_store *store, void *context, struct rec_err *err)
 
 static int empty_log(bool *done, struct rec_store *store, struct rec_err *err);
 
-int rec_forget(struct rec_forget_report *report, struct rec_store *store, const char *who, bool account, int64_t now, struct rec_err *err)
+int rec_forget(struct rec_forget_report *report, struct rec_store *store, const char *who, bool account, const char *actor, int64_t now,
+               struct rec_err *err)
 {
-    struct person person = {.who = who, .by_account = account, .now = now, .report = report};
+    struct person person = {.who = who, .by_account = account, .actor = actor, .now = now, .report = report};
     bool emptied;
     int status;
     *report = (struct rec_forget_report){.known = false};

@@ -117,6 +117,27 @@ int rec_store_write(struct rec_store *store, int (*work)(struct rec_store *store
     return status;
 }
 
+/* ---- which keys are in use ------------------------------------------------------------------------ */
+
+int rec_store_key_uses(struct rec_store_key_use out[REC_KEYRING_MAX], struct rec_store *store, struct rec_err *err)
+{
+    struct rec_sql_rows rows;
+    int status, n = 0;
+    if (rec_sql_query(&rows, store->db,
+                      "SELECT key_version, CAST(sum(emails) AS BIGINT), CAST(sum(forgotten) AS BIGINT) FROM ("
+                      "SELECT key_version, count(*) AS emails, 0 AS forgotten FROM accounts WHERE key_version IS NOT NULL GROUP BY key_version "
+                      "UNION ALL SELECT key_version, 0, count(*) FROM forgotten GROUP BY key_version) AS uses "
+                      "GROUP BY key_version ORDER BY key_version", REC_SQL_NONE, err) < 0)
+        return -1;
+    while ((status = rec_sql_next(&rows, err)) > 0 && n < REC_KEYRING_MAX)
+        out[n++] = (struct rec_store_key_use){.version = (uint32_t)rows.value[0].integer, .emails = (uint64_t)rows.value[1].integer,
+                                              .forgotten = (uint64_t)rows.value[2].integer};
+    rec_sql_done(&rows);
+    if (status > 0)
+        return rec_sql_refuse(store->db, REC_SQL_OTHER, err, "%s: refers to more than %d keys", rec_sql_name(store->db), REC_KEYRING_MAX);
+    return status < 0 ? -1 : n;
+}
+
 /* ---- keyed hashes -------------------------------------------------------------------------------- */
 
 int rec_store_lookup(unsigned char out[REC_HASH_BYTES], const struct rec_store *store, uint32_t version, const char *what, const char *text,

@@ -273,8 +273,8 @@ changes() {
     user=$(sed -n 2p r.csv | cut -d, -f1)
     run -0 rec-db user role bob analyst
     [ "$output" = 'rec-db: bob: is analyst' ]
-    refuses 1 'king: is no role' rec-db user role bob king
-    refuses 1 'last administrator' rec-db user role ann user
+    refuses 2 'king: is no role' rec-db user role bob king
+    refuses 1 '^rec-db: account ann: is the last administrator' rec-db user role ann user
     refuses 1 'last administrator' rec-db user disable ann
     refuses 1 '^rec-db: nobody: there is no such account' rec-db user disable nobody
     rec-db user disable -q bob
@@ -294,6 +294,16 @@ changes() {
     refuses 1 '^rec-db: ' rec-db user tie ann no-such-user
     rec-db user untie -q bob
     [ "$(rec-db user list --format json | jq -r '.[1].user')" = '' ]
+    # the lines are part of the changes: where none can be written, nothing is changed
+    before=$(rec-db user list)
+    sql 'ALTER TABLE audit_log RENAME TO away'
+    for c in 'user role bob analyst' 'user disable bob' "user tie bob $user" 'user add eve --no-password' 'key create bob --for x --scopes y'; do
+        # shellcheck disable=SC2086 # words
+        run -1 rec-db $c
+    done
+    sql 'ALTER TABLE away RENAME TO audit_log'
+    [ "$(rec-db user list)" = "$before" ]
+    [ "$(rec-db key list --format csv | wc -l)" -eq 1 ]
     # who did what, without a name
     sql 'SELECT actor, action, object, detail FROM audit_log' >log
     for a in add role disable enable password email tie untie; do grep -q "account\.$a" log; done
@@ -335,7 +345,7 @@ keys() {
     refuses 1 'nobody: there is no such account' rec-db key create nobody --for x --scopes y
     refuses 1 'nobody: there is no such account' rec-db key list --account nobody
     refuses 1 '2001-01-01 is past' rec-db key create robot --for x --scopes y --expires 2001-01-01
-    refuses 1 '^rec-db: --expires' rec-db key create robot --for x --scopes y --expires soon
+    refuses 1 '^rec-db: --expires: "1y" is neither a date' rec-db key create robot --for x --scopes y --expires 1y
     refuses 2 '^rec-db: --for' rec-db key create robot --scopes y
     refuses 2 '^rec-db: --scopes' rec-db key create robot --for y
     [ "$(sql "SELECT count(*) FROM audit_log WHERE action LIKE 'key.%'")" -eq 3 ]
@@ -434,6 +444,27 @@ keep() {
 @test "backups that are kept, SQLite" { on sqlite; keep; }
 @test "backups that are kept, PostgreSQL" { on postgresql; keep; }
 
+audit() {
+    rec-db init -q
+    rec-db user add -q ann --no-password
+    rec-db user role -q ann analyst
+    rec-db audit --format json >a.json
+    [ "$(jq -r 'map(.action) | join(",")' a.json)" = store.init,account.add,account.role ]
+    [ "$(jq -r '.[2].actor + " " + .[2].detail' a.json)" = "rec-db:$(id -un) user to analyst" ]
+    [ "$(jq -r '.[2].object' a.json)" = "$(sql 'SELECT id FROM accounts')" ]
+    rec-db audit --limit 1 --format csv >a.csv
+    [ "$(wc -l <a.csv)" -eq 2 ]
+    [ "$(sed 1q a.csv)" = time,actor,action,object,detail,request ]
+    grep -q account.role a.csv
+    rec-db audit --limit 2 | sed -n 2p | grep -q account.add
+    [ "$(rec-db audit --since 2100-01-01 --format json | jq length)" -eq 0 ]
+    [ "$(rec-db audit --since 2020-01-01 | wc -l)" -eq 4 ]
+    refuses 1 '^rec-db: --since: "soon" is no date' rec-db audit --since soon
+    refuses 2 '^rec-db: --limit' rec-db audit --limit -1
+}
+@test "the audit log, SQLite" { on sqlite; audit; }
+@test "the audit log, PostgreSQL" { on postgresql; audit; }
+
 # ---- forgetting ----
 
 forget() {
@@ -487,7 +518,7 @@ rekey() {
     rec-db user add -q ann --email ann@example.org --no-password
     rec-db backup -q -o old.recbackup
     run -0 rec-db rekey
-    [[ ${lines[0]} == "rec-db: rec.keys: key 2 is the newest; 1 e-mail addresses encrypted with it" ]]
+    [[ ${lines[0]} == "rec-db: rec.keys: key 2 is the newest; 1 e-mail address encrypted with it" ]]
     [ "$(stat -c %a rec.keys)" = 600 ]
     [ "$(sql 'SELECT key_version FROM accounts')" -eq 2 ]
     rec-db user list | grep -q ann@example.org
@@ -499,8 +530,22 @@ rekey() {
     refuses 1 'key 1, which is not in the keyring' rec-db verify old.recbackup
     user=$(sed -n 2p r.csv | cut -d, -f1)
     rec-db forget "$user" --yes >/dev/null
-    refuses 1 'older keys are needed' rec-db rekey --prune --yes
-    [ "$(sql "SELECT count(*) FROM audit_log WHERE action = 'store.rekey'")" -eq 2 ]
+    # by key 3 somebody is known who was forgotten: it stays, and does its work; key 4 goes
+    rec-db rekey -q
+    run -0 rec-db rekey --prune --yes
+    [ "${lines[1]}" = 'rec-db: rec.keys: 1 older key dropped' ]
+    [ "${lines[2]}" = 'rec-db: rec.keys: key 3 stays: 1 person who was forgotten is known by it alone' ]
+    [ "$(grep -v '^#' rec.keys | cut -d' ' -f1 | paste -sd,)" = 3,5 ]
+    rec-db user list | grep -q ann@example.org
+    rec-db load ratings -q r.csv
+    [ "$(rec-db export ratings -q | grep -c "^$user,")" -eq 0 ]
+    # a program that still has the old keyring
+    cp rec.keys old.keys
+    rec-db rekey -q
+    rec-db user add -q bob --keys old.keys --email bob@example.org --no-password
+    run -0 rec-db rekey --prune --yes
+    rec-db user list | grep -q bob@example.org
+    [ "$(sql "SELECT count(*) FROM audit_log WHERE action = 'store.rekey'")" -eq 6 ]
 }
 @test "rekey, SQLite" { on sqlite; rekey; }
 @test "rekey, PostgreSQL" { on postgresql; rekey; }
@@ -516,7 +561,7 @@ rekey() {
     rm rec.keys
     refuses 1 '^rec-db: rec.keys: is not there, but rec.db holds what only its keys can read: put it back' rec-db init
     [ ! -e rec.keys ]
-    refuses 1 '^rec-db: rec.keys: ' rec-db backup
+    refuses 1 '^rec-db: rec.keys: there is no keyring: name its file \(--keys\)' rec-db backup
     rec-db export ratings -q >/dev/null
 }
 

@@ -418,8 +418,8 @@ static void the_forgotten_stay_forgotten(void **state)
     assert_int_equal(rec_accounts_by_name(&bob, &b->store, "bob", &b->err), 1);
     write_backup(b, path, NULL, NULL);
     both_ok(b, rec_backup_list_add(&b->store, path, NOW, NOW + 7 * 86400, &b->err));
-    both_ok(b, rec_forget(&forgot, &b->store, "u,2", false, NOW + 1, &b->err));
-    both_ok(b, rec_forget(&forgot, &b->store, "bob", true, NOW + 1, &b->err));
+    both_ok(b, rec_forget(&forgot, &b->store, "u,2", false, "", NOW + 1, &b->err));
+    both_ok(b, rec_forget(&forgot, &b->store, "bob", true, "", NOW + 1, &b->err));
     ratings = both_int(b, "SELECT count(*) FROM ratings");
     both_ok(b, restore(b, path, (struct rec_restore_options){.overwrite = true}, &report));
     assert_int_equal(report.forgotten, 2);

@@ -150,7 +150,7 @@ static void files_that_are_none(void **state)
     static const mode_t open_to_others[] = {0644, 0640, 0604, 0660, 0610, 0601, 0620, 0602, 0666, 0777};
     char target[80];
     (void)state;
-    refused(": no such file or directory");
+    refused(": there is no keyring");
     for (size_t i = 0; i < REC_LENGTH(open_to_others); i++) {
         char why[80];
         put_bytes(K1, strlen(K1), open_to_others[i]);
@@ -255,10 +255,16 @@ static void added_and_pruned(void **state)
     assert_int_equal(keys.newest, 3);
     assert_int_equal(keys.created[2], NOW + 86399);
     assert_memory_equal(keys.key[0], before.key[0], REC_KEY_BYTES);
-    assert_int_equal(rec_keyring_prune(&before, path, &err), -1); /* before does not know key 3: it must not lose it */
+    assert_int_equal(rec_keyring_prune(&before, path, NULL, 0, &err), -1); /* before does not know key 3: it must not lose it */
     assert_non_null(strstr(err.text, "has a newer key than 2, made meanwhile"));
     before = keys;
-    assert_int_equal(rec_keyring_prune(&keys, path, &err), 0);
+    assert_int_equal(rec_keyring_prune(&keys, path, (const uint32_t[]){7, 1}, 2, &err), 0); /* 7 is not there */
+    is_ours_alone();
+    assert_int_equal(keys.n, 2);
+    assert_int_equal(keys.version[0], 1);
+    assert_memory_equal(keys.key[0], before.key[0], REC_KEY_BYTES);
+    assert_int_equal(keys.newest, 3);
+    assert_int_equal(rec_keyring_prune(&keys, path, NULL, 0, &err), 0);
     is_ours_alone();
     assert_int_equal(keys.n, 1);
     assert_int_equal(keys.newest, 3);
@@ -342,7 +348,7 @@ static void killed(void **state)
         assert_int_equal(pipe(p), 0);
         child = fork();
         if (child == 0) {
-            while (rec_keyring_add(&keys, path, NOW, &err) == 0 && rec_keyring_prune(&keys, path, &err) == 0)
+            while (rec_keyring_add(&keys, path, NOW, &err) == 0 && rec_keyring_prune(&keys, path, NULL, 0, &err) == 0)
                 if (write(p[1], &keys.newest, sizeof keys.newest) < 0)
                     break;
             _exit(1);

@@ -39,7 +39,7 @@ static void a_user(void **state)
     rate(b, "1", "r");
     rate(b, "2", "r");
     assert_int_equal(rec_forget_was(&b->store, "1", &b->err), 0);
-    both_ok(b, rec_forget(&report, &b->store, "1", false, NOW, &b->err));
+    both_ok(b, rec_forget(&report, &b->store, "1", false, "", NOW, &b->err));
     assert_true(report.known);
     assert_int_equal(report.ratings, 2);
     assert_int_equal(report.events, 3);
@@ -50,12 +50,12 @@ static void a_user(void **state)
     assert_int_equal(both_int(b, "SELECT count(*) FROM users"), 1);
     assert_int_equal(both_int(b, "SELECT count(*) FROM ratings"), 2);
     assert_int_equal(both_int(b, "SELECT count(*) FROM feedback"), 3);
-    assert_int_equal(both_int(b, "SELECT count(*) FROM audit_log WHERE action = 'forget' AND length(object) = 64"), 1);
+    assert_int_equal(both_int(b, "SELECT count(*) FROM audit_log WHERE action = 'store.forget' AND length(object) = 64"), 1);
     /* Nothing that is late brings the user back, and a second time there is nobody. */
     both_fails(b, rec_feedback_add(&b->store, &late, 1, NOW, NULL, &b->err), REC_SQL_CONSTRAINT, "user 1: was forgotten");
-    both_ok(b, rec_forget(&report, &b->store, "1", false, NOW, &b->err));
+    both_ok(b, rec_forget(&report, &b->store, "1", false, "", NOW, &b->err));
     assert_false(report.known);
-    both_ok(b, rec_forget(&report, &b->store, "none", true, NOW, &b->err));
+    both_ok(b, rec_forget(&report, &b->store, "none", true, "", NOW, &b->err));
     assert_false(report.known);
     assert_int_equal(both_int(b, "SELECT count(*) FROM forgotten"), 1);
 }
@@ -77,7 +77,7 @@ static void an_account(void **state)
     assert_int_equal(rec_accounts_tie(&b->store, ann.id, "1", NOW, &b->err), 1);
     both_ok(b, rec_api_keys_add(text, &key, &b->store, ann.id, "k", "", NOW, 0, &b->err));
     both_ok(b, rec_tokens_revoke(&b->store, "jti", ann.id, NOW + 1000, NOW, &b->err));
-    both_ok(b, rec_forget(&report, &b->store, "ANN@example.org", true, NOW, &b->err));
+    both_ok(b, rec_forget(&report, &b->store, "ANN@example.org", true, "", NOW, &b->err));
     assert_true(report.known);
     assert_string_equal(report.user, "1");
     assert_int_equal(report.accounts, 1);
@@ -91,7 +91,7 @@ static void an_account(void **state)
     assert_int_equal(both_int(b, "SELECT count(*) FROM revoked_tokens"), 0);
     assert_int_equal(rec_api_keys_check(&key, &out, &b->store, text, strlen(text), NOW, &b->err), 0);
     /* By the id of the data set the account goes too: it is the same person. */
-    both_ok(b, rec_forget(&report, &b->store, bob.id, false, NOW, &b->err));
+    both_ok(b, rec_forget(&report, &b->store, bob.id, false, "", NOW, &b->err));
     assert_int_equal(report.accounts, 1);
     assert_int_equal(report.events, 3);
     assert_int_equal(both_int(b, "SELECT count(*) FROM accounts"), 1);
@@ -109,16 +109,16 @@ static void refused(void **state)
     add_movies(b);
     struct rec_account ann = add(b, "ann", NULL, REC_ROLE_ADMIN);
     rate(b, ann.id, "r");
-    both_fails(b, rec_forget(&report, &b->store, "ann", true, NOW, &b->err), REC_SQL_CONSTRAINT, "last administrator");
-    both_fails(b, rec_forget(&report, &b->store, ann.id, false, NOW, &b->err), REC_SQL_CONSTRAINT, "last administrator");
+    both_fails(b, rec_forget(&report, &b->store, "ann", true, "", NOW, &b->err), REC_SQL_CONSTRAINT, "last administrator");
+    both_fails(b, rec_forget(&report, &b->store, ann.id, false, "", NOW, &b->err), REC_SQL_CONSTRAINT, "last administrator");
     assert_int_equal(both_int(b, "SELECT count(*) FROM feedback"), 3);
     add(b, "bob", NULL, REC_ROLE_ADMIN);
     b->store.keys = NULL;
-    both_fails(b, rec_forget(&report, &b->store, "ann", true, NOW, &b->err), REC_SQL_DENIED, "keyring");
+    both_fails(b, rec_forget(&report, &b->store, "ann", true, "", NOW, &b->err), REC_SQL_DENIED, "keyring");
     /* Without keys, and nobody forgotten yet, new users are taken; afterwards not, as it cannot be told who they are. */
     rate(b, "new", "r");
     b->store.keys = &b->keys;
-    both_ok(b, rec_forget(&report, &b->store, "ann", true, NOW, &b->err));
+    both_ok(b, rec_forget(&report, &b->store, "ann", true, "", NOW, &b->err));
     b->store.keys = NULL;
     rate(b, "new", "s");
     both_fails(b, rec_feedback_add(&b->store, &(struct rec_event){.user = "newer", .movie = "m", .kind = "like"}, 1, NOW, NULL, &b->err),
@@ -134,9 +134,9 @@ static void with_another_key(void **state)
     rate(b, "1", "r");
     rate(b, "2", "r");
     b->keys.n = b->keys.newest = 1;
-    both_ok(b, rec_forget(&report, &b->store, "1", false, NOW, &b->err));
+    both_ok(b, rec_forget(&report, &b->store, "1", false, "", NOW, &b->err));
     b->keys = all;
-    both_ok(b, rec_forget(&report, &b->store, "2", false, NOW, &b->err));
+    both_ok(b, rec_forget(&report, &b->store, "2", false, "", NOW, &b->err));
     assert_int_equal(both_int(b, "SELECT count(DISTINCT key_version) FROM forgotten"), 2);
     assert_int_equal(rec_forget_was(&b->store, "1", &b->err), 1);
     assert_int_equal(rec_forget_was(&b->store, "2", &b->err), 1);
@@ -257,7 +257,7 @@ static void no_byte_left(void **state)
     for (size_t i = 0; sqlite && i < n; i++)
         if (occurrences(b, trace[i].bytes, trace[i].len) == 0)
             fail_msg("%s: is not in the file before", trace[i].what);
-    both_ok(b, rec_forget(&report, &b->store, "Penelope@ITHACA.example", true, NOW, &b->err));
+    both_ok(b, rec_forget(&report, &b->store, "Penelope@ITHACA.example", true, "", NOW, &b->err));
     assert_int_equal(report.events, 6);
     crowd(b, 300, 310);
     both_ok(b, rec_forget_scrub(&left, &b->store, &b->err));
@@ -288,7 +288,7 @@ static void somebody_reads(void **state)
     both_ok(b, rec_sql_begin(reader.db, REC_SQL_READ, &b->err));
     both_ok(b, rec_sql_get_int(&n, reader.db, "SELECT count(*) FROM users", REC_SQL_NONE, &b->err));
     rec_sql_patience(b->store.db, 0.2);
-    both_ok(b, rec_forget(&report, &b->store, "1", false, NOW, &b->err));
+    both_ok(b, rec_forget(&report, &b->store, "1", false, "", NOW, &b->err));
     /* An old snapshot is still being read: that something is left is said. */
     both_ok(b, rec_forget_scrub(&left, &b->store, &b->err));
     assert_non_null(left);
