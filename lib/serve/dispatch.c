@@ -5,6 +5,8 @@
  */
 #include "serve_priv.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <time.h>
 
@@ -55,6 +57,23 @@ static void find_peer(struct rec_call *c, char out[64])
         while (end > list && (end[-1] == ' ' || end[-1] == ','))
             end--;
     }
+}
+
+/* What limits go by. Who has an address of IPv6 has a network of 2^64 of them; an address of IPv4 may be written as one of IPv6. */
+static void find_network(struct rec_call *c, char out[64])
+{
+    struct in6_addr v6;
+
+    snprintf(out, 64, "%s", c->peer);
+    c->network = out;
+    if (!strchr(out, ':') || inet_pton(AF_INET6, out, &v6) != 1)
+        return;
+    if (IN6_IS_ADDR_V4MAPPED(&v6)) {
+        inet_ntop(AF_INET, &v6.s6_addr[12], out, 64);
+        return;
+    }
+    memset(&v6.s6_addr[8], 0, 8);
+    inet_ntop(AF_INET6, &v6, out, 64);
 }
 
 /* ---- limits ---- */
@@ -160,7 +179,7 @@ static void handle(struct rec_call *c)
         return;
     if (rec_identity_permit(c))
         return;
-    if ((c->route->flags & REC_ROUTE_LOGIN) && is_over(c, "login", c->peer, &c->serve->config.per_login))
+    if ((c->route->flags & REC_ROUTE_LOGIN) && is_over(c, "login", c->network, &c->serve->config.per_login))
         return;
     rec_check_query(c);
     if (rec_check_body(c))
@@ -195,12 +214,13 @@ static void clear(struct rec_call *c)
 void rec_dispatch_call(struct rec_serve *serve, struct rec_exchange *x)
 {
     struct rec_call c = {.serve = serve, .x = x, .now = x->received / 1000000, .begun = steady()};
-    char peer[64], allow[64];
+    char peer[64], network[64], allow[64];
 
     find_peer(&c, peer);
+    find_network(&c, network);
     c.route = rec_routes_find(x->message->method, &x->target, c.param, allow);
     x->user = (void *)(uintptr_t)c.route;
-    if (!is_over(&c, "address", c.peer, &serve->config.per_address)) {
+    if (!is_over(&c, "address", c.network, &serve->config.per_address)) {
         if (c.route)
             handle(&c);
         else

@@ -4,19 +4,24 @@
  */
 #include "service_priv.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- answers ---- */
 
-static int add_token(struct rec_buf *out, struct rec_call *c, const char *account, enum rec_token_kind kind, double life, struct rec_err *err)
+/* Tokens older than the password are void. A change of it counts from the second after, so that those of its own second are so too; what is
+ * issued within that second is dated to its end, as other clocks may be as well (REC_TOKEN_SKEW). */
+static int add_token(struct rec_buf *out, struct rec_call *c, const struct rec_account *account, enum rec_token_kind kind, double life,
+                     struct rec_err *err)
 {
-    struct rec_token_claims claims = {.kind = kind, .issued = c->now, .expires = c->now + (int64_t)life};
+    int64_t issued = c->now < account->password_changed ? account->password_changed : c->now;
+    struct rec_token_claims claims = {.kind = kind, .issued = issued, .expires = c->now + (int64_t)life};
 
-    snprintf(claims.subject, sizeof claims.subject, "%s", account);
+    snprintf(claims.subject, sizeof claims.subject, "%s", account->id);
     return rec_token_issue(out, &c->serve->tokens, &claims, err);
 }
 
-static int answer_tokens(struct rec_call *c, const char *account, struct rec_err *err)
+static int answer_tokens(struct rec_call *c, const struct rec_account *account, struct rec_err *err)
 {
     struct rec_buf access = {0}, refresh = {0};
     struct rec_json json;
@@ -57,8 +62,8 @@ static int log_in(struct rec_call *c, const char *name, const char *password, st
     if (!c->serve->has_keys)
         return rec_answer_problem(c, 503, "this service has no keys to sign tokens with");
     if (wait > 0) {
-        rec_answer_problem(c, 429, "too many wrong passwords: try again in %.0f s", wait + 0.999);
-        snprintf(text, sizeof text, "%.0f", wait + 0.999);
+        rec_answer_problem(c, 429, "too many wrong passwords: try again in %.0f s", ceil(wait));
+        snprintf(text, sizeof text, "%.0f", ceil(wait));
         rec_response_field(&c->x->response, "Retry-After", text);
         return 0;
     }
@@ -78,7 +83,7 @@ static int log_in(struct rec_call *c, const char *name, const char *password, st
     }
     c->account = account;
     rec_call_audit(c, "login", account.id, "");
-    return answer_tokens(c, account.id, err);
+    return answer_tokens(c, &account, err);
 }
 
 static int post_token(struct rec_call *c, struct rec_err *err)
@@ -111,7 +116,7 @@ static int post_refresh(struct rec_call *c, struct rec_err *err)
         return -1;
     if (!found || account.disabled || c->claims.issued < account.password_changed)
         return refuse(c, "the account of the token is not in force");
-    return answer_tokens(c, account.id, err);
+    return answer_tokens(c, &account, err);
 }
 
 /* As RFC 7009 has it, a token that is none is as good as taken back. */

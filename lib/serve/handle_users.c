@@ -6,6 +6,7 @@
  */
 #include "service_priv.h"
 
+#include <math.h>
 #include <string.h>
 
 static void write_account(struct rec_json *json, const struct rec_account *a, bool with_email)
@@ -48,6 +49,15 @@ static void check(struct rec_call *c, const char *name, const char *email, const
         rec_answer_wrong(c, "/password", "%s", err.text);
 }
 
+/* The store looks at a password beside the e-mail, which is known there alone. */
+static int password_refused(struct rec_call *c, const char *pointer, const struct rec_err *err)
+{
+    if (rec_sql_fault(c->store.db) != REC_SQL_CONSTRAINT)
+        return -1;
+    rec_answer_wrong(c, pointer, "%s", err->text);
+    return rec_answer_wrongs(c);
+}
+
 /* ---- registering ---- */
 
 static int post_register(struct rec_call *c, struct rec_err *err)
@@ -74,7 +84,7 @@ static int post_register(struct rec_call *c, struct rec_err *err)
     if (status < 0 && rec_sql_fault(c->store.db) == REC_SQL_UNIQUE)
         return rec_answer_problem(c, 409, "the name or the e-mail is taken");
     if (status < 0)
-        return -1;
+        return password_refused(c, "/password", err);
     rec_call_audit(c, "account.register", account.id, "");
     return answer_account(c, 201, &account);
 }
@@ -120,22 +130,31 @@ static int post_password(struct rec_call *c, struct rec_err *err)
     double wait = rec_logins_wait(c, c->account.name);
     struct rec_account account;
     struct rec_err why;
+    char text[32];
     int lock, found;
 
     if (rec_accounts_check_password(new, strlen(new), c->account.name, &why) < 0) {
         rec_answer_wrong(c, "/new_password", "%s", why.text);
         return rec_answer_wrongs(c);
     }
-    if (wait > 0)
-        return rec_answer_problem(c, 429, "too many wrong passwords: try again in %.0f s", wait + 0.999);
-    if (!rec_logins_enter(c->serve, &lock))
-        return rec_answer_problem(c, 503, "too many passwords are checked at this moment");
+    if (wait > 0) {
+        rec_answer_problem(c, 429, "too many wrong passwords: try again in %.0f s", ceil(wait));
+        snprintf(text, sizeof text, "%.0f", ceil(wait));
+        rec_response_field(&c->x->response, "Retry-After", text);
+        return 0;
+    }
+    if (!rec_logins_enter(c->serve, &lock)) {
+        rec_answer_problem(c, 503, "too many passwords are checked at this moment");
+        rec_response_field(&c->x->response, "Retry-After", "3");
+        return 0;
+    }
     found = rec_accounts_login(&account, &c->store, c->account.name, old, strlen(old), c->now, err);
+    /* From the next second on: tokens of this one are void as well. */
     if (found > 0)
-        found = rec_accounts_set_password(&c->store, c->account.id, new, strlen(new), c->now, err) < 0 ? -1 : 1;
+        found = rec_accounts_set_password(&c->store, c->account.id, new, strlen(new), c->now + 1, err) < 0 ? -1 : 1;
     rec_logins_leave(c->serve, lock);
     if (found < 0)
-        return -1;
+        return password_refused(c, "/new_password", err);
     if (!found) {
         rec_logins_wrong(c, c->account.name);
         return rec_answer_problem(c, 403, "the old password is wrong");
@@ -208,13 +227,22 @@ static int change(struct rec_call *c, const char *id, struct rec_err *err)
     return status;
 }
 
+/* All that is asked for, or nothing. */
+static int change_all(struct rec_store *store, void *context, struct rec_err *err)
+{
+    struct rec_call *c = context;
+
+    (void)store;
+    return change(c, c->param[0], err);
+}
+
 static int patch_user(struct rec_call *c, struct rec_err *err)
 {
     struct rec_account account;
     int found = rec_accounts_by_id(&account, &c->store, c->param[0], err);
 
     if (found > 0)
-        found = change(c, account.id, err);
+        found = rec_store_write(&c->store, change_all, c, err);
     if (found < 0 && rec_sql_fault(c->store.db) == REC_SQL_CONSTRAINT)
         return rec_answer_problem(c, 409, "%s", err->text);
     if (found < 0 && rec_sql_fault(c->store.db) == REC_SQL_UNIQUE)

@@ -71,7 +71,7 @@ void rec_logins_leave(struct rec_serve *serve, int lock)
 static void ask(struct rec_limit_answer *a, const struct rec_call *c, const char *name, double cost)
 {
     char key[200];
-    size_t n = (size_t)snprintf(key, sizeof key, "wrong:%.64s:", c->peer);
+    size_t n = (size_t)snprintf(key, sizeof key, "wrong:%.64s:", c->network);
 
     /* Names are told apart without regard to case, so that spelling is no way around. */
     for (; *name && n < sizeof key - 1; name++)

@@ -98,6 +98,7 @@ struct rec_call {
     const struct rec_route *route;
     const char *param[2];          /**< "{user_id}" ..., NUL-terminated */
     const char *peer;              /**< the client's address, behind trusted proxies */
+    const char *network;           /**< what limits go by: the address, of IPv6 the network of 64 bits */
     int64_t now;                   /**< seconds */
     double begun;                  /**< a steady clock */
 
