@@ -340,10 +340,9 @@ static inline const char *service_text(const struct service *s, const char *name
 
 static inline int64_t service_int(const struct service *s, const char *name)
 {
-    int64_t value = INT64_MIN;
+    int64_t value;
 
-    rec_json_integer(&value, service_get(s, name));
-    return value;
+    return rec_json_integer(&value, service_get(s, name)) == 0 ? value : INT64_MIN;
 }
 
 /* The value of a field of the answer, in a buffer of its own turn; NULL when there is none. */
