@@ -215,7 +215,7 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ROOMS:%=$(B)/lib/%.a)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call archives,$(ROOMS)) $(call libs,$(ROOMS))
 
 # `make bench` runs them all, some tens of minutes; `make bench-ingest` one of them.
-BENCHES := ingest train recommend eval store
+BENCHES := ingest train recommend eval store listen
 
 bench: bench-kernels $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: all

@@ -50,26 +50,27 @@ static size_t unsent(const struct rec_listen_connection *k)
 /* @return -1 when the connection broke. */
 static int send_out(struct rec_listen_connection *k)
 {
-    struct rec_buf *out = k->c ? &k->c->out : NULL;
+    struct rec_connection *c = k->c;
+    ssize_t n = 1;
 
-    while (unsent(k)) {
-        ssize_t n = write_some(k, out->data + k->c->sent, unsent(k));
-
+    if (!c)
+        return 0;
+    while (c->sent < c->out.len && n) {
+        n = write_some(k, c->out.data + c->sent, c->out.len - c->sent);
         if (n < 0)
             return -1;
-        if (n == 0)
-            break;
-        k->c->sent += (size_t)n;
+        c->sent += (size_t)n;
         k->out_sent += (size_t)n;
-        k->progress = rec_listen_now();
+        if (n)
+            k->progress = rec_listen_now();
     }
-    if (out && k->c->sent == out->len) {
-        rec_buf_reset(out);
-        k->c->sent = 0;
-    } else if (out && k->c->sent > HIGH) {
-        memmove(out->data, out->data + k->c->sent, out->len - k->c->sent);
-        out->len -= k->c->sent;
-        k->c->sent = 0;
+    if (c->sent == c->out.len) {
+        rec_buf_reset(&c->out);
+        c->sent = 0;
+    } else if (c->sent > HIGH) {
+        memmove(c->out.data, c->out.data + c->sent, c->out.len - c->sent);
+        c->out.len -= c->sent;
+        c->sent = 0;
     }
     return 0;
 }
@@ -307,7 +308,7 @@ static void advance(struct rec_listen_connection *k)
 
 static void shake_hands(struct rec_listen_connection *k)
 {
-    int status = rec_listen_tls_accept(k->ssl);
+    int status = rec_listen_tls_accept(k->ssl), yes = 1;
 
     if (status == REC_LISTEN_BROKEN) {
         rec_listen_connection_drop(k);
@@ -316,6 +317,8 @@ static void shake_hands(struct rec_listen_connection *k)
     if (status == 1) {
         k->state = REC_LISTEN_OPEN;
         k->begun = rec_listen_now();
+        /* We have nothing to say now, and a client that waits for all it sent to be acknowledged (Nagle) would wait 40 ms to send a request. */
+        setsockopt(k->fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
     }
     watch(k, status != REC_LISTEN_WANTS_WRITE, status == REC_LISTEN_WANTS_WRITE);
 }

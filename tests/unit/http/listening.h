@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A listener in a thread of its own, a handler for it, and a worker that answers later: for test_listen.c and test_listen_tls.c.
+ * A listener in a thread of its own, a handler for it, and a worker that answers later: for the tests of the listener.
  *
  *     /a       "a:" and the body, at once         /big     256 KiB, at once
  *     /later   the same as /a, by the worker      /hold    when release_held is called
@@ -189,26 +189,40 @@ static inline double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* A connection to an address as rec_listen_address writes it. */
-static int dial(const struct server *s)
+/* A socket for a connection to that server. */
+static int make_socket(const struct server *s)
 {
-    const char *address = rec_listen_address(s->listener);
-    struct sockaddr_un local = {.sun_family = AF_UNIX};
-    struct sockaddr_in four = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {.tv_sec = 20};
-    bool is_local = strncmp(address, "unix:", 5) == 0;
+    bool is_local = strncmp(rec_listen_address(s->listener), "unix:", 5) == 0;
     int fd = socket(is_local ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval patience = {.tv_sec = 20};
 
     assert_true(fd >= 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (is_local) {
+    return fd;
+}
+
+/* Connects to the address as rec_listen_address writes it. */
+static void connect_to(const struct server *s, int fd)
+{
+    const char *address = rec_listen_address(s->listener);
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    if (strncmp(address, "unix:", 5) == 0) {
         snprintf(local.sun_path, sizeof local.sun_path, "%s", address + 5);
         assert_int_equal(connect(fd, (struct sockaddr *)&local, sizeof local), 0);
     } else {
         four.sin_port = htons((uint16_t)strtol(strrchr(address, ':') + 1, NULL, 10));
         assert_int_equal(connect(fd, (struct sockaddr *)&four, sizeof four), 0);
     }
+}
+
+static int dial(const struct server *s)
+{
+    int fd = make_socket(s);
+
+    connect_to(s, fd);
     return fd;
 }
 
