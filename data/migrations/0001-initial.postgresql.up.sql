@@ -63,6 +63,7 @@ CREATE TABLE feedback (
     UNIQUE (user_id, request, part)
 );
 CREATE INDEX feedback_received ON feedback (received);
+CREATE INDEX feedback_user ON feedback (user_id, id);
 -- So that a rating that arrives late does not bring back what was removed after it.
 CREATE INDEX feedback_removed ON feedback (user_id, movie_id) WHERE kind = 'remove';
 

@@ -57,6 +57,7 @@ CREATE TABLE feedback (
     UNIQUE (user_id, request, part)
 );
 CREATE INDEX feedback_received ON feedback (received);
+CREATE INDEX feedback_user ON feedback (user_id, id);
 CREATE INDEX feedback_removed ON feedback (user_id, movie_id) WHERE kind = 'remove';
 
 CREATE TRIGGER feedback_append_only BEFORE UPDATE ON feedback
