@@ -23,7 +23,7 @@
 
 #include <hiredis/hiredis.h>
 
-enum { ADDRESSES = 8 };
+enum { ADDRESSES = 8, FIRST_LINE = 1024 };
 
 struct addresses {
     struct sockaddr_storage at[ADDRESSES];
@@ -48,6 +48,7 @@ struct connection {
     redisReader *reader;
     redisReply *reply;             /* the last one: its text is borrowed */
     size_t received;               /* bytes of it */
+    bool headed;                   /* its first line has come whole */
 };
 
 /* ---- finding the server ---- */
@@ -147,6 +148,14 @@ static int resolve(void **resolved, const struct rec_cache_address *address, str
 
 /* ---- bytes, with an end to every wait ---- */
 
+static double left_until(double deadline)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return deadline - ((double)t.tv_sec + (double)t.tv_nsec * 1e-9);
+}
+
 /* False when the time is over. */
 static bool wait_for(int fd, short events, double deadline)
 {
@@ -156,8 +165,7 @@ static bool wait_for(int fd, short events, double deadline)
     int n;
 
     do {
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        left = deadline - ((double)t.tv_sec + (double)t.tv_nsec * 1e-9);
+        left = left_until(deadline);
         if (left <= 0)
             return false;
         t.tv_sec = (time_t)left;
@@ -205,14 +213,22 @@ static enum rec_cache_outcome receive(struct connection *c, char type, double de
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return wait_for(c->fd, POLLIN, deadline) ? REC_CACHE_HIT : late(c, err);
-    if (n <= 0) {
-        rec_err_set(err, "%s: %s", c->server->name, n < 0 ? strerror(errno) : "the connection was closed");
+    /* Also of one that always has more to say. */
+    if (n > 0 && left_until(deadline) <= 0)
+        return late(c, err);
+    if (n < 0)
+        rec_err_errno(err, "%s", c->server->name);
+    if (n == 0)
+        rec_err_set(err, "%s: the connection was closed", c->server->name);
+    if (n <= 0)
         return REC_CACHE_AWAY;
-    }
     if (!c->received && block[0] != type && block[0] != '-' && block[0] != '$')
         return nonsense(c, err);
     c->received += (size_t)n;
-    if (c->received > REC_CACHE_LONGEST + sizeof block || redisReaderFeed(c->reader, block, (size_t)n) != REDIS_OK)
+    c->headed = c->headed || memchr(block, '\n', (size_t)n);
+    /* hiredis looks for the end of a line from its beginning each time. */
+    if ((!c->headed && c->received > FIRST_LINE) || c->received > REC_CACHE_LONGEST + sizeof block ||
+        redisReaderFeed(c->reader, block, (size_t)n) != REDIS_OK)
         return nonsense(c, err);
     return REC_CACHE_HIT;
 }
@@ -262,6 +278,7 @@ static enum rec_cache_outcome ask(const char **text, size_t *len, void *connecti
     freeReplyObject(c->reply);
     c->reply = NULL;
     c->received = 0;
+    c->headed = false;
     outcome = send_all(c, command, (size_t)command_len, deadline, err);
     redisFreeCommand(command);
     while (outcome == REC_CACHE_HIT && !reply) {

@@ -59,7 +59,7 @@ static inline int server_command(const char *const *words, char *out, size_t siz
 /* The keeper waits for the end of its input, which comes when this program ends, by whatever cause. */
 static inline void server_keep(struct server *s)
 {
-    static const char script[] = "read -r _; for s in pgbouncer postgres; do tests/$s stop \"$1\" >/dev/null 2>&1; done; rm -rf \"$1\"";
+    static const char script[] = "read -r _; for s in pgbouncer postgres redis; do tests/$s stop \"$1\" >/dev/null 2>&1; done; rm -rf \"$1\"";
     const char *words[] = {"/bin/sh", "-c", script, "keeper", s->dir, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
