@@ -12,6 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef REC_LIBEXECDIR /* the Makefile says where `make install` puts it */
+#define REC_LIBEXECDIR "/usr/local/libexec"
+#endif
+
 static const struct rec_sql_driver *const drivers[] = {&rec_sqlite_driver, NULL};
 
 /* Beside this program as `make` leaves it, or where `make install` puts programs that are for other programs. Returns when there is none. */
