@@ -53,7 +53,7 @@ struct rec_serve_config {
     struct rec_limit_rate per_address, per_account, per_login; /**< burst 0: 20/s 100, 50/s 200, 0.1/s 5 */
     size_t limit_keys;               /**< 65536 */
     size_t logins;                   /**< argon2id hashes at once, in all processes; 0: 2 */
-    const char *const *proxies;      /**< addresses whose X-Forwarded-For is believed; ends in NULL; or NULL */
+    const char *const *proxies;      /**< addresses whose X-Forwarded-For is believed, "unix": sockets of the file system; ends in NULL; or NULL */
     const char *const *origins;      /**< of CORS, "https://app.example.org" or "*"; ends in NULL; or NULL: no CORS */
     bool registration_closed;        /**< POST /users/register is for administrators */
     bool open_metrics;               /**< /metrics asks nobody who they are */

@@ -20,43 +20,57 @@ static double steady(void)
 
 /* ---- the client's address ---- */
 
-static bool is_proxy(const struct rec_serve *serve, const char *address, size_t len)
+static bool is_proxy(const struct rec_serve *serve, const char *address)
 {
     const char *const *p = serve->config.proxies;
 
     for (; p && *p; p++)
-        if (strlen(*p) == len && memcmp(*p, address, len) == 0)
+        if (strcmp(*p, address) == 0)
             return true;
     return false;
 }
 
-/* X-Forwarded-For is read from its end, where the proxies that are trusted wrote: the first address that is not one of them is the client. */
+static bool is_address(const char *text)
+{
+    struct in6_addr room;
+
+    return inet_pton(AF_INET, text, &room) == 1 || inet_pton(AF_INET6, text, &room) == 1;
+}
+
+/* One line, from its end: true when who is looked for is found, and in `out`; false when all of it were proxies. What is no address says
+ * nothing, nor does what stands before it: then it is the last proxy. */
+static bool find_in(char out[64], const struct rec_serve *serve, const char *list, size_t len)
+{
+    const char *end = list + len, *begin;
+    char address[64];
+
+    for (; end > list; end = begin > list ? begin - 1 : list) {
+        begin = memrchr(list, ',', (size_t)(end - list));
+        begin = begin ? begin + 1 : list;
+        len = strspn(begin, " \t");
+        len = len < (size_t)(end - begin) ? len : (size_t)(end - begin);
+        snprintf(address, sizeof address, "%.*s", (int)strcspn(begin + len, " \t,"), begin + len);
+        if (!is_address(address))
+            return true;
+        snprintf(out, 64, "%s", address);
+        if (!is_proxy(serve, out))
+            return true;
+    }
+    return false;
+}
+
+/* X-Forwarded-For is read from its end, where the proxies that are trusted wrote: the first address that is not one of them is the client.
+ * Several lines are one list (RFC 9110, section 5.3). A socket of the file system has no address: the proxy "unix". */
 static void find_peer(struct rec_call *c, char out[64])
 {
-    size_t len;
-    const char *list = rec_message_field(c->x->message, "x-forwarded-for", &len), *end = list + len, *begin;
+    const struct rec_message *m = c->x->message;
+    bool found = !is_proxy(c->serve, c->x->peer[0] ? c->x->peer : "unix");
 
     snprintf(out, 64, "%s", c->x->peer);
     c->peer = out;
-    if (!list || rec_message_count(c->x->message, "x-forwarded-for") != 1 || !is_proxy(c->serve, c->x->peer, strlen(c->x->peer)))
-        return;
-    while (end > list) {
-        begin = memrchr(list, ',', (size_t)(end - list));
-        begin = begin ? begin + 1 : list;
-        while (begin < end && *begin == ' ')
-            begin++;
-        while (end > begin && end[-1] == ' ')
-            end--;
-        if (end == begin || end - begin >= 64 || strspn(begin, "0123456789abcdefABCDEF.:") < (size_t)(end - begin))
-            return;
-        memcpy(out, begin, (size_t)(end - begin));
-        out[end - begin] = 0;
-        if (!is_proxy(c->serve, out, strlen(out)))
-            return;
-        end = begin;
-        while (end > list && (end[-1] == ' ' || end[-1] == ','))
-            end--;
-    }
+    for (size_t i = m->n_fields; i-- > 0 && !found;)
+        if (strcmp(m->head.data + m->field[i].name, "x-forwarded-for") == 0)
+            found = find_in(out, c->serve, m->head.data + m->field[i].value, m->field[i].value_len);
 }
 
 /* What limits go by. Who has an address of IPv6 has a network of 2^64 of them; an address of IPv4 may be written as one of IPv6. */
