@@ -14,7 +14,7 @@
 #include <strings.h>
 
 const struct rec_message_limits rec_message_limits = {8192, 16384, 1 << 20};
-const char *const rec_message_methods[] = {"", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", NULL};
+const char *const rec_message_methods[] = {"", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "TRACE", NULL};
 
 enum { REQUEST_LINE, FIELDS, BODY, CHUNK_SIZE, CHUNK, CHUNK_END, TRAILERS, WHOLE, REFUSED };
 

@@ -28,7 +28,8 @@
 
 /* ---- message: one request ------------------------------------------------------------------------ */
 
-enum rec_message_method { REC_GET = 1, REC_HEAD, REC_POST, REC_PUT, REC_PATCH, REC_DELETE, REC_OPTIONS };
+enum rec_message_method { REC_GET = 1, REC_HEAD, REC_POST, REC_PUT, REC_PATCH, REC_DELETE, REC_OPTIONS,
+                          REC_QUERY, REC_TRACE /* known, so that their answer is 405, as no path has them */ };
 /** "GET" ..., by rec_message_method. */
 extern const char *const rec_message_methods[];
 

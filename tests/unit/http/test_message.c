@@ -28,6 +28,8 @@ static const struct vector good[] = {
     V(0, "\r\n" GET "\r\n"),
     V(0, "GET / HTTP/1.0\r\n\r\n"),
     V(0, "OPTIONS * HTTP/1.1\r\n" HOST "\r\n"),
+    V(0, "TRACE / HTTP/1.1\r\n" HOST "\r\n"),  /* no path has them: their answer is 405 */
+    V(0, "QUERY / HTTP/1.1\r\n" HOST "\r\n"),
     V(0, "GET http://example.org/x?y=1 HTTP/1.1\r\n" HOST "\r\n"),
     V(0, "GET http://EXAMPLE.org:80/ HTTP/1.1\r\nHost: example.ORG:80\r\n\r\n"),
     V(0, "GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n"),
@@ -59,7 +61,6 @@ static const struct vector bad[] = {
     V(505, "GET / HTTP/0.9\r\n" HOST "\r\n"),
     V(501, "get / HTTP/1.1\r\n" HOST "\r\n"),
     V(501, "CONNECT example.org:80 HTTP/1.1\r\n" HOST "\r\n"),
-    V(501, "TRACE / HTTP/1.1\r\n" HOST "\r\n"),
     V(400, "G(T / HTTP/1.1\r\n" HOST "\r\n"),
     V(400, "GET * HTTP/1.1\r\n" HOST "\r\n"),
     V(400, "GET x HTTP/1.1\r\n" HOST "\r\n"),
