@@ -39,7 +39,7 @@ struct server {
     atomic_int handled, finished, ticks, reloads, told;
     atomic_bool ending;
     struct rec_exchange *held[HELD], *later[HELD];
-    atomic_size_t n_held, n_later;
+    atomic_size_t n_held, n_later, n_done;  /* later: a ring; how many came, and how many were answered */
     char line[512];   /* of `tell` */
 };
 
@@ -56,9 +56,9 @@ static bool server_handle(void *context, struct rec_exchange *x)
     for (int i = 0; strcmp(path, "big") == 0 && i < BIG / 16; i++)
         rec_buf_adds(&x->response.body, "0123456789abcdef");
     if (strcmp(path, "later") == 0) {
-        while (s->n_later == HELD)
+        while (s->n_later - s->n_done == HELD)
             usleep(100);
-        s->later[s->n_later] = x; /* the worker lowers n_later only when it has answered all */
+        s->later[s->n_later % HELD] = x;
         s->n_later++;
         return true;
     }
@@ -107,18 +107,14 @@ static void *server_run(void *argument)
 static void *server_work(void *argument)
 {
     struct server *s = argument;
-    size_t done = 0;
 
-    while (!s->ending || done < s->n_later) {
-        size_t n = s->n_later;
-
-        if (done == n) {
-            atomic_compare_exchange_strong(&s->n_later, &n, 0);
-            done = s->n_later ? done : 0;
-            usleep(1000);
+    while (!s->ending || s->n_done < s->n_later) {
+        if (s->n_done == s->n_later) {
+            usleep(200);
             continue;
         }
-        rec_listen_answered(s->later[done++]);
+        rec_listen_answered(s->later[s->n_done % HELD]);
+        s->n_done++;
     }
     return NULL;
 }

@@ -336,6 +336,69 @@ static void called_in_the_loop(void **state)
 
 /* ---- many ---- */
 
+enum { CLIENTS = 4, VISITS = 150 };
+
+struct visitor {
+    const struct server *s;
+    uint64_t number;
+};
+
+/* Sends requests cut anywhere, and then does what clients do: reads, a little or all, stops sending, leaves. */
+static void *visit(void *argument)
+{
+    static const char *const requests[] = {
+        GET("/a"), GET("/later"), GET("/big"), "POST /later HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nabcd", "GET /%zz HTTP/1.1\r\n" HOST "\r\n",
+        "GET /a HTTP/1.0\r\n\r\n", "nonsense\r\n", "HEAD /later HTTP/1.1\r\n" HOST "\r\n",
+    };
+    const struct visitor *v = argument;
+    struct rec_rng rng;
+    char block[4096];
+
+    rec_rng_seed(&rng, 7, v->number);
+    for (int i = 0; i < VISITS; i++) {
+        int fd = dial(v->s);
+        size_t n = 1 + rec_rng_below(&rng, 8);
+
+        while (n--) {
+            const char *text = requests[rec_rng_below(&rng, REC_LENGTH(requests))];
+            size_t cut = rec_rng_below(&rng, strlen(text));
+
+            send(fd, text, cut, MSG_NOSIGNAL);
+            send(fd, text + cut, strlen(text) - cut, MSG_NOSIGNAL);
+        }
+        if (rec_rng_below(&rng, 2))
+            shutdown(fd, SHUT_WR);
+        for (n = rec_rng_below(&rng, 6); n; n--)
+            recv(fd, block, sizeof block, rec_rng_below(&rng, 2) ? MSG_DONTWAIT : 0);
+        if (rec_rng_below(&rng, 2))
+            reset_on_close(fd);
+        else
+            close(fd);
+    }
+    return NULL;
+}
+
+static void anything_goes(void **state)
+{
+    static const struct rec_inetd_timeouts quick = {.head = 0.3, .body = 0.3, .idle = 0.3, .write = 0.3, .slowest = 256};
+    struct visitor visitors[CLIENTS];
+    pthread_t threads[CLIENTS];
+    struct server s;
+
+    (void)state;
+    start(&s, (struct rec_listen_options){.timeouts = &quick, .per_address = 1000, .connections = 50});
+    for (size_t i = 0; i < CLIENTS; i++) {
+        visitors[i] = (struct visitor){&s, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, visit, &visitors[i]), 0);
+    }
+    for (size_t i = 0; i < CLIENTS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    WAIT_FOR(rec_listen_connections(s.listener) == 0);
+    stop(&s);
+    assert_true(s.handled > CLIENTS * VISITS / 4);
+    assert_true(s.finished >= s.handled);
+}
+
 enum { MANY = 2000, PER_CONNECTION = 2048 };
 
 /* Reads one answer of /big to its last byte. */
@@ -357,6 +420,7 @@ static void hear_big(int fd)
 
 static void many_idle_ones(void **state)
 {
+    static const struct rec_inetd_timeouts patient = {.head = 600, .body = 600, .idle = 600, .write = 600};
     struct rlimit files;
     struct server s;
     size_t before, after;
@@ -367,7 +431,7 @@ static void many_idle_ones(void **state)
     files.rlim_cur = files.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
     assert_true(files.rlim_max > 2 * MANY + 64);
-    start(&s, (struct rec_listen_options){0});
+    start(&s, (struct rec_listen_options){.timeouts = &patient});
     for (int i = 0; i < 20; i++) { /* what is allocated once */
         fd[i] = dial(&s);
         say(fd[i], GET("/a"));
@@ -397,7 +461,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_anywhere), cmocka_unit_test(clients_that_leave), cmocka_unit_test(a_client_that_does_not_read),
         cmocka_unit_test(waits_have_an_end), cmocka_unit_test(refusals_arrive), cmocka_unit_test(limits_of_number),
-        cmocka_unit_test(no_more_descriptors), cmocka_unit_test(stopping), cmocka_unit_test(stopping_at_once), cmocka_unit_test(called_in_the_loop), cmocka_unit_test(many_idle_ones),
+        cmocka_unit_test(no_more_descriptors), cmocka_unit_test(stopping), cmocka_unit_test(stopping_at_once), cmocka_unit_test(called_in_the_loop), cmocka_unit_test(anything_goes), cmocka_unit_test(many_idle_ones),
     };
     return cmocka_run_group_tests_name("listen", tests, NULL, NULL);
 }
