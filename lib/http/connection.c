@@ -139,13 +139,18 @@ void rec_connection_answer(struct rec_connection *c)
     c->in.len -= used;
 }
 
-void rec_connection_timeout(struct rec_connection *c)
+void rec_connection_refuse(struct rec_connection *c, unsigned status, const char *cause)
 {
     if (!c->busy && !c->closing && !rec_message_idle(&c->message)) {
         begin_exchange(c);
-        refuse(c, 408, "the request did not come in time", NULL);
+        refuse(c, status, cause, NULL);
     }
     c->closing = true;
+}
+
+void rec_connection_timeout(struct rec_connection *c)
+{
+    rec_connection_refuse(c, 408, "the request did not come in time");
 }
 
 void rec_connection_end(struct rec_connection *c)

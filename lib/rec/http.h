@@ -191,7 +191,9 @@ void rec_connection_begin(struct rec_connection *c, const struct rec_connection_
 void rec_connection_input(struct rec_connection *c, const char *bytes, size_t len);
 /** The exchange that was to be answered later is. */
 void rec_connection_answer(struct rec_connection *c);
-/** The client took too long: a request that was begun is answered by 408, and the connection ends. */
+/** A request that was begun, and has not come whole, is answered by that status, and the connection ends. */
+void rec_connection_refuse(struct rec_connection *c, unsigned status, const char *cause);
+/** The same with 408: the client took too long. */
 void rec_connection_timeout(struct rec_connection *c);
 /** No more requests: the answer under way is the last one. */
 void rec_connection_end(struct rec_connection *c);
@@ -236,6 +238,9 @@ struct rec_listen_options {
     size_t connections;           /**< at most so many at once; more wait in the queue of the socket; 0: 10000 */
     size_t per_address;           /**< at most so many of one IPv4 address or IPv6 /64; more are closed; 0: no such limit */
     size_t most;                  /**< requests a connection may make; 0: 1000 */
+    /** Bytes that the requests of all connections may hold together; beyond, one of more than 64 KiB that still comes is answered by 503;
+     *  0: 256 MiB */
+    size_t memory;
     double drain;                 /**< seconds that rec_listen_stop waits for requests under way; 0: 30 */
     const struct rec_message_limits *limits;        /**< NULL: rec_message_limits; copied */
     const struct rec_inetd_timeouts *timeouts;      /**< NULL: rec_inetd_timeouts; copied. A TLS handshake has the time of a head. */
