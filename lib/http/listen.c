@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 10000, MOST = 1000, DRAIN = 30, BATCH = 64 };
+enum { CONNECTIONS = 10000, MOST = 1000, DRAIN = 30, BATCH = 64, MEMORY = 256 << 20 };
 
 double rec_listen_now(void)
 {
@@ -282,6 +282,7 @@ static void fill_defaults(struct rec_listener *l, const struct rec_listen_option
     l->options = *options;
     l->options.connections = options->connections ? options->connections : CONNECTIONS;
     l->options.most = options->most ? options->most : MOST;
+    l->options.memory = options->memory ? options->memory : MEMORY;
     l->options.drain = options->drain > 0 ? options->drain : DRAIN;
     l->limits = options->limits ? *options->limits : rec_message_limits;
     l->timeouts = options->timeouts ? *options->timeouts : rec_inetd_timeouts;

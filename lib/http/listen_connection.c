@@ -92,6 +92,14 @@ static struct rec_connection *begin(struct rec_listen_connection *k)
     return k->c;
 }
 
+static void account(struct rec_listen_connection *k)
+{
+    size_t holds = k->rest.cap + (k->c ? k->c->message.body.cap + k->c->in.cap : 0);
+
+    k->listener->held += holds - k->held;
+    k->held = holds;
+}
+
 static void release(struct rec_listen_connection *k)
 {
     if (!k->c)
@@ -101,6 +109,26 @@ static void release(struct rec_listen_connection *k)
     free(k->c);
     k->c = NULL;
     rec_buf_clear(&k->rest);
+    account(k);
+}
+
+static void start_clock_of_sending(struct rec_listen_connection *k)
+{
+    k->progress = k->out_begun = rec_listen_now();
+    k->out_sent = 0;
+}
+
+/* Large requests that come slowly, on many connections, could take all memory: each is within its limit. */
+static void spare_memory(struct rec_listen_connection *k)
+{
+    account(k);
+    if (k->held <= HIGH || !k->c)
+        return;
+    rec_listen_connection_trim(k, INFINITY);
+    if (!k->c || k->c->busy || k->listener->held <= k->listener->options.memory || !rec_message_in_body(&k->c->message))
+        return;
+    rec_connection_refuse(k->c, 503, "too many large requests are under way: try again later");
+    start_clock_of_sending(k);
 }
 
 /* Keeps the times by which the next bytes are due. */
@@ -240,7 +268,6 @@ static void leave(struct rec_listen_connection *k)
     if (k->next)
         k->next->place = k->place;
     release(k);
-    rec_buf_clear(&k->rest);
     free(k);
     rec_listen_left(l);
 }
@@ -290,6 +317,7 @@ static bool is_over(const struct rec_listen_connection *k)
 
 static void advance(struct rec_listen_connection *k)
 {
+    spare_memory(k);
     do {
         if (send_out(k) < 0) {
             rec_listen_connection_drop(k);
@@ -372,8 +400,7 @@ static void on_time(evutil_socket_t fd, short what, void *context)
     k->quiet = !k->c || rec_connection_idle(k->c);
     if (k->c)
         rec_connection_timeout(k->c);
-    k->progress = k->out_begun = rec_listen_now();
-    k->out_sent = 0;
+    start_clock_of_sending(k);
     advance(k);
 }
 

@@ -89,6 +89,7 @@ struct rec_listen_connection {
     bool write_wants_read;
     bool reads, writes;           /* which events are on */
     struct rec_buf rest;          /* came while an answer was made, or before the client took the answers that there are */
+    size_t held;                  /* bytes of requests, its part of listener->held */
     size_t requests;              /* of connections `c` that were before */
     double begun, body_begun;     /* the present request, or wait */
     double progress, out_begun;   /* the last byte that the client took; the first since nothing was waiting */
@@ -125,6 +126,7 @@ struct rec_listener {
     int wake_fd;
     bool accepting, stopping, running;
     struct rec_listen_connection *all;
+    size_t held;
     atomic_size_t connections;
     atomic_uint stops, reloads;
     pthread_mutex_t lock;

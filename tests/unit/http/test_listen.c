@@ -223,6 +223,38 @@ static void limits_of_number(void **state)
     stop(&s);
 }
 
+/* Each body is within its limit, all of them together are not. */
+static void limit_of_memory(void **state)
+{
+    struct server s;
+    char out[4096], block[100000];
+    int fd[10];
+    size_t refused = 0;
+
+    (void)state;
+    memset(block, 'x', sizeof block);
+    start(&s, (struct rec_listen_options){.memory = 600000});
+    for (size_t i = 0; i < REC_LENGTH(fd); i++) {
+        fd[i] = dial(&s);
+        say(fd[i], "POST /a HTTP/1.1\r\n" HOST "Content-Length: 100001\r\nConnection: close\r\n\r\n");
+        assert_int_equal(send(fd[i], block, sizeof block, MSG_NOSIGNAL), sizeof block);
+        usleep(20000);
+    }
+    for (size_t i = 0; i < REC_LENGTH(fd); i++) {
+        send(fd[i], "x", 1, MSG_NOSIGNAL);
+        shutdown(fd[i], SHUT_WR);
+        assert_true(hear(fd[i], out, sizeof out) > 0);
+        refused += strstr(out, "HTTP/1.1 503 ") == out;
+    }
+    assert_true(refused >= 2 && refused <= 8);
+    fd[0] = dial(&s);
+    say(fd[0], "POST /a HTTP/1.1\r\n" HOST "Content-Length: 100000\r\n\r\n");
+    assert_int_equal(send(fd[0], block, sizeof block, MSG_NOSIGNAL), sizeof block);
+    hear_until(fd[0], "HTTP/1.1 200 ");
+    close(fd[0]);
+    stop(&s);
+}
+
 static double cpu_seconds(void)
 {
     struct timespec t;
@@ -460,7 +492,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_anywhere), cmocka_unit_test(clients_that_leave), cmocka_unit_test(a_client_that_does_not_read),
-        cmocka_unit_test(waits_have_an_end), cmocka_unit_test(refusals_arrive), cmocka_unit_test(limits_of_number),
+        cmocka_unit_test(waits_have_an_end), cmocka_unit_test(refusals_arrive), cmocka_unit_test(limits_of_number), cmocka_unit_test(limit_of_memory),
         cmocka_unit_test(no_more_descriptors), cmocka_unit_test(stopping), cmocka_unit_test(stopping_at_once), cmocka_unit_test(called_in_the_loop), cmocka_unit_test(anything_goes), cmocka_unit_test(many_idle_ones),
     };
     return cmocka_run_group_tests_name("listen", tests, NULL, NULL);
