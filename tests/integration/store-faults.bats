@@ -685,9 +685,9 @@ half_a_migration() {
 # ---- killed ----
 
 # `make soak` is the long run of it. Sanitized programs are slow.
-@test "sqlite: kill -9 at random moments of load, migrate and backup" {
+@test "sqlite: kill -9 at random moments of load, migrate, backup, restore and rekey" {
     "$ROOT/tests/soak/store" sqlite ${REC_SANITIZE:+5} 20
 }
-@test "postgresql: kill -9 at random moments of load, migrate and backup" {
+@test "postgresql: kill -9 at random moments of load, migrate, backup, restore and rekey" {
     "$ROOT/tests/soak/store" postgresql ${REC_SANITIZE:+5} 20
 }
