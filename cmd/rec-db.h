@@ -78,6 +78,8 @@ void db_table_number(struct db_table *t, int64_t value); /**< also of DB_BOOL an
 /** Prints it, closes standard output and frees. */
 int db_table_print(struct db_table *t, struct rec_err *err);
 #define DB_FORMAT(var) {0, "format", "FORMAT", REC_OPT_CHOICE, (var), .choices = "table|csv|json", .help = "how it is printed"}
+/** What the store's list of backups calls one that went down a pipe: nobody but its owner knows where to. */
+#define DB_STANDARD_OUTPUT "standard output"
 #define DB_YES(var, what) {0, "yes", NULL, REC_OPT_FLAG, (var), .flags = REC_OPT_NO_CONFIG, .help = what}
 
 /* ---- secrets ---- */

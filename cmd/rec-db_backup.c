@@ -106,7 +106,7 @@ static int record(struct backup *b, int64_t created, struct rec_err *err)
     char *whole = !strcmp(b->path, "-") ? NULL : from_root(b->path);
     int64_t until = keep ? rec_retention_until(created, &b->retention) : 0;
     double patience = rec_sql_patience(b->store.db, 600);
-    int rc = rec_backup_list_add(&b->store, whole ? whole : "standard output", created, until, err);
+    int rc = rec_backup_list_add(&b->store, whole ? whole : DB_STANDARD_OUTPUT, created, until, err);
 
     rec_sql_patience(b->store.db, patience);
     free(whole);
@@ -143,7 +143,7 @@ static int backup(struct backup *b, struct rec_err *err)
         return -1;
     if (skipped)
         tool_note(b->tool, "%zu keyring%s left out: keep a copy of the keys apart from the backups", skipped, skipped == 1 ? "" : "s");
-    tell(b->tool, to ? b->path : output ? output : "standard output", "written", &report);
+    tell(b->tool, to ? b->path : output ? output : DB_STANDARD_OUTPUT, "written", &report);
     if (!keep)
         return TOOL_DONE;
     if (rec_retention_apply(b->directory, b->id, &b->retention, false, on_archive, b, err) < 0 || b->failed)

@@ -115,6 +115,10 @@ static void tell_archive(struct forget *f, const char *path, int64_t created, in
 
     db_time(made, created);
     until[rec_date_print(until, expires)] = 0;
+    if (!strcmp(path, DB_STANDARD_OUTPUT)) {
+        rec_buf_addf(&f->out, "a backup of %s, which was written to standard output, may still hold them, until it is deleted\n", made);
+        return;
+    }
     rec_buf_addf(&f->out, "%s: a backup of %s may still hold them, until %s%s\n", path, made, expires ? until : "it is deleted",
                  there ? "" : "; it is not there now, and may have been moved");
 }

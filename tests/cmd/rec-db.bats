@@ -481,6 +481,7 @@ forget() {
     rec-train -q --model popular <models/a.rec >models/m.rec
     rec-db backup -q --to backups --keep daily=7
     rec-db backup -q -o apart.recbackup
+    rec-db backup -q | cat >piped
     refuses 2 'a script has to say --yes' rec-db forget "$user" </dev/null
     refuses 1 '^rec-db: nowhere: ' rec-db forget "$user" --yes --artifacts nowhere
     [ "$(rec-db export ratings -q | grep -c "^$user,")" -eq "$n" ]
@@ -488,6 +489,7 @@ forget() {
     [ "${lines[0]}" = "erased: $n ratings, 0 events, 1 accounts, 1 API keys" ]
     grep -qx 'models/a.rec: still holds them (rec.ratings/1), until it is made anew from an export of now' <<<"$output"
     grep -qE "^.*/backups/rec-.*: a backup of 20.* may still hold them, until $(date -u -d '+7 days' +%Y-)" <<<"$output"
+    grep -qE '^a backup of 20.*Z, which was written to standard output, may still hold them, until it is deleted$' <<<"$output"
     grep -qE '/apart.recbackup: a backup of 20.* may still hold them, until it is deleted$' <<<"$output"
     [ "$(rec-db export ratings -q | grep -c "^$user,")" -eq 0 ]
     [ "$(sql 'SELECT count(*) FROM accounts')" -eq 0 ]

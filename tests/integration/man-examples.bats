@@ -43,6 +43,7 @@ page() {
 @test "rec-synth(1)" { page rec-synth.1; }
 @test "rec-db(1)" { page rec-db.1; }
 @test "rec-serve(1)" { page rec-serve.1; }
+@test "rec(7)" { page rec.7; }
 @test "rec-format(5)" {
     page rec-format.5
     rec-info -q made.rec >/dev/null
