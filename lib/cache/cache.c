@@ -5,12 +5,17 @@
  */
 #include <rec/cache.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cache_priv.h"
 
@@ -29,7 +34,8 @@ struct rec_cache {
     pthread_mutex_t lock;          /* of `kept` */
     void *kept[KEPT];
     size_t n_kept;
-    _Atomic int64_t closed_until;  /* 0: the server answers */
+    _Atomic int64_t *closed_until; /* nanoseconds of the clock; 0: the server answers. Shared by processes, or `own` */
+    _Atomic int64_t own;
     _Atomic uint64_t gets[REC_CACHE_OUTCOMES], connections;
 };
 
@@ -46,20 +52,21 @@ static int64_t now(void)
 /* Whether this caller may try. When the pause is over, whoever moves its end on is the one. */
 static bool may_try(struct rec_cache *cache)
 {
-    int64_t until = atomic_load(&cache->closed_until), at;
+    int64_t until = atomic_load(cache->closed_until), at;
 
     if (!until)
         return true;
     at = now();
-    return at >= until && atomic_compare_exchange_strong(&cache->closed_until, &until, at + PAUSE);
+    /* An end that is further away than any pause is of a clock that has begun anew since. */
+    return (at >= until || until > at + PAUSE) && atomic_compare_exchange_strong(cache->closed_until, &until, at + PAUSE);
 }
 
 static void note(struct rec_cache *cache, bool answered)
 {
     if (!answered)
-        atomic_store(&cache->closed_until, now() + PAUSE);
-    else if (atomic_load(&cache->closed_until))
-        atomic_store(&cache->closed_until, 0);
+        atomic_store(cache->closed_until, now() + PAUSE);
+    else if (atomic_load(cache->closed_until))
+        atomic_store(cache->closed_until, 0);
 }
 
 /* ---- connections ---- */
@@ -254,8 +261,33 @@ static void make_keys(struct rec_cache *cache, const unsigned char *secret)
     rec_hash(cache->seal_key, "rec.cache seal", 14, secret ? secret : none);
 }
 
+static int share_breaker(struct rec_cache *cache, const char *state, struct rec_err *err)
+{
+    int fd = open(state, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat st;
+    void *mapped = MAP_FAILED;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        goto out;
+    if (!S_ISREG(st.st_mode) || (st.st_size != 0 && st.st_size != sizeof cache->own)) {
+        close(fd);
+        return rec_err_set(err, "%s: not the state of a cache: remove it", state);
+    }
+    if (st.st_size == sizeof cache->own || ftruncate(fd, sizeof cache->own) == 0)
+        mapped = mmap(NULL, sizeof cache->own, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+out:
+    if (mapped == MAP_FAILED)
+        rec_err_errno(err, "%s", state);
+    if (fd >= 0)
+        close(fd);
+    if (mapped == MAP_FAILED)
+        return -1;
+    cache->closed_until = mapped;
+    return 0;
+}
+
 int rec_cache_open(struct rec_cache **out, const char *url, const struct rec_cache_driver *driver, const unsigned char *secret,
-                   struct rec_err *err)
+                   const char *state, struct rec_err *err)
 {
     struct rec_cache_address address;
     struct rec_cache *cache = NULL;
@@ -268,9 +300,11 @@ int rec_cache_open(struct rec_cache **out, const char *url, const struct rec_cac
     if (!cache)
         goto out;
     cache->driver = driver;
+    cache->closed_until = &cache->own;
     pthread_mutex_init(&cache->lock, NULL);
     make_keys(cache, secret);
-    status = driver->resolve(&cache->resolved, &address, err);
+    if (!state || share_breaker(cache, state, err) == 0)
+        status = driver->resolve(&cache->resolved, &address, err);
 out:
     rec_secret_wipe(&address, sizeof address);
     if (status < 0)
@@ -287,6 +321,8 @@ void rec_cache_close(struct rec_cache *cache)
     drop_kept(cache);
     if (cache->resolved)
         cache->driver->forget(cache->resolved);
+    if (cache->closed_until != &cache->own)
+        munmap((void *)(uintptr_t)cache->closed_until, sizeof cache->own);
     pthread_mutex_destroy(&cache->lock);
     rec_secret_wipe(cache, sizeof *cache);
     free(cache);

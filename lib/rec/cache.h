@@ -7,7 +7,7 @@
  *
  *     struct rec_cache *cache;
  *     double budget = REC_CACHE_BUDGET;
- *     if (rec_cache_open(&cache, "redis://127.0.0.1:6379/0", &rec_redis, secret, &err) < 0) ...
+ *     if (rec_cache_open(&cache, "redis://127.0.0.1:6379/0", &rec_redis, secret, NULL, &err) < 0) ...
  *     if (rec_cache_get(&value, cache, key, key_len, &budget, &err) != REC_CACHE_HIT) {
  *         ... make the value
  *         rec_cache_set(cache, key, key_len, value.data, value.len, 300, &budget, &err);
@@ -72,9 +72,11 @@ struct rec_cache;
 
 /** Reads the URL and looks the host up; connects when it is first asked. "redis://[[user]:password@]host[:port][/database]", or
  *  "unix:[//[[user]:password@]]/path[?db=database]"; what is between may be percent-encoded.
+ *  @param state  a file of 8 bytes, made when it is not there, by which all processes know that the server is being left alone: of those that live for
+ *  one request each would else wait for it; NULL: this process alone knows.
  *  @param secret  REC_KEY_BYTES that all who share the cache have; NULL: accidents are noticed, malice is not, and the server can read the values. */
 int rec_cache_open(struct rec_cache **out, const char *url, const struct rec_cache_driver *driver, const unsigned char *secret,
-                   struct rec_err *err);
+                   const char *state, struct rec_err *err);
 /** Waits for nobody: no other thread may be using it. NULL is safe. */
 void rec_cache_close(struct rec_cache *cache);
 

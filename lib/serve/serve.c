@@ -168,6 +168,7 @@ static int open_cache(struct rec_serve *serve, struct rec_err *err)
 {
     const struct rec_serve_config *c = &serve->config;
     unsigned char secret[REC_KEY_BYTES];
+    char state[4096];
     int status = 0;
 
     if (!c->cache)
@@ -176,8 +177,9 @@ static int open_cache(struct rec_serve *serve, struct rec_err *err)
         return rec_err_set(err, "cache: this program was made without one");
     if (serve->has_keys)
         status = rec_keyring_derive(secret, &serve->ring, serve->ring.newest, REC_KEY_CACHE, err);
+    snprintf(state, sizeof state, "%s/cache", c->state ? c->state : "");
     if (status == 0)
-        status = rec_cache_open(&serve->cache, c->cache, c->cache_driver, serve->has_keys ? secret : NULL, err);
+        status = rec_cache_open(&serve->cache, c->cache, c->cache_driver, serve->has_keys ? secret : NULL, c->state ? state : NULL, err);
     rec_secret_wipe(secret, sizeof secret);
     return status;
 }

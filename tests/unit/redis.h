@@ -3,7 +3,7 @@
  * A Redis server of its own for a test program, by tests/redis: as postgres.h.
  *
  *     redis_start(&server, "maxmemory=4mb", NULL);
- *     rec_cache_open(&cache, server.url, &rec_redis, NULL, &err)
+ *     rec_cache_open(&cache, server.url, &rec_redis, NULL, NULL, &err)
  *     redis_say(&server, out, sizeof out, "KEYS", "*", NULL);
  *     server_stop(&server);
  */

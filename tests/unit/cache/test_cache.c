@@ -34,7 +34,7 @@ static struct rec_cache *open_cache(const char *url, const char *secret)
 
     if (secret)
         memcpy(key, secret, strlen(secret));
-    if (rec_cache_open(&cache, url, &rec_redis, secret ? key : NULL, &err) < 0)
+    if (rec_cache_open(&cache, url, &rec_redis, secret ? key : NULL, NULL, &err) < 0)
         fail_msg("%s", err.text);
     return cache;
 }
@@ -328,14 +328,14 @@ static void reads_urls(void **state)
     for (size_t i = 0; i < REC_LENGTH(good); i++)
         rec_cache_close(open_cache(good[i], NULL));
     for (size_t i = 0; i < REC_LENGTH(bad); i++) {
-        if (rec_cache_open(&cache, bad[i], &rec_redis, NULL, &err) == 0)
+        if (rec_cache_open(&cache, bad[i], &rec_redis, NULL, NULL, &err) == 0)
             fail_msg("%s was taken", bad[i]);
         assert_null(cache);
         assert_memory_equal(err.text, "cache URL: ", 11);
     }
     memset(longest + 6, 'x', sizeof longest - 7);
-    assert_int_equal(rec_cache_open(&cache, longest, &rec_redis, NULL, &err), -1);
-    assert_int_equal(rec_cache_open(&cache, "redis://:geheim@h:x", &rec_redis, NULL, &err), -1);
+    assert_int_equal(rec_cache_open(&cache, longest, &rec_redis, NULL, NULL, &err), -1);
+    assert_int_equal(rec_cache_open(&cache, "redis://:geheim@h:x", &rec_redis, NULL, NULL, &err), -1);
     assert_null(strstr(err.text, "geheim"));
     rec_cache_close(NULL);
 }

@@ -139,7 +139,7 @@ static struct rec_cache *open_cache(const char *url)
 {
     struct rec_cache *cache;
 
-    if (rec_cache_open(&cache, url, &rec_redis, NULL, &err) < 0)
+    if (rec_cache_open(&cache, url, &rec_redis, NULL, NULL, &err) < 0)
         fail_msg("%s", err.text);
     return cache;
 }
@@ -335,11 +335,50 @@ static void keeps_to_its_budget(void **state)
     liar_stop(&l);
 }
 
+/* Processes that live for one request: the first one waits, the next ones know. One of another boot does not bind anybody. */
+static void tells_other_processes(void **state)
+{
+    struct liar l = {.text = "", .len = 0};
+    char dir[] = "/tmp/rec-test-cache-XXXXXX", path[64];
+    const int64_t far = INT64_MAX - 1;
+    struct rec_cache *cache;
+    FILE *file;
+
+    (void)state;
+    liar_start(&l);
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/cache", dir);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rec_cache_open(&cache, l.url, &rec_redis, NULL, path, &err), 0);
+        assert_int_equal(get(cache), REC_CACHE_AWAY);
+        assert_int_equal(err.text[0] != 0, i == 0);
+        rec_cache_close(cache);
+    }
+    assert_int_equal(atomic_load(&l.connections), 1);
+    file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(&far, sizeof far, 1, file), 1);
+    fclose(file);
+    assert_int_equal(rec_cache_open(&cache, l.url, &rec_redis, NULL, path, &err), 0);
+    assert_int_equal(get(cache), REC_CACHE_AWAY);
+    assert_true(err.text[0]);
+    rec_cache_close(cache);
+    assert_int_equal(truncate(path, 3), 0);
+    assert_int_equal(rec_cache_open(&cache, l.url, &rec_redis, NULL, path, &err), -1);
+    assert_non_null(strstr(err.text, "not the state of a cache"));
+    assert_int_equal(rec_cache_open(&cache, l.url, &rec_redis, NULL, dir, &err), -1);
+    assert_int_equal(rec_cache_open(&cache, l.url, &rec_redis, NULL, "/nonexistent/cache", &err), -1);
+    unlink(path);
+    rmdir(dir);
+    liar_stop(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(believes_no_nonsense), cmocka_unit_test(waits_for_nobody),    cmocka_unit_test(connects_in_time),
         cmocka_unit_test(leaves_it_alone),      cmocka_unit_test(keeps_to_its_budget),
+        cmocka_unit_test(tells_other_processes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
