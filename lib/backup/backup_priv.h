@@ -33,8 +33,11 @@ struct rec_restore_keep {
 };
 /** From a database that has a schema. */
 int rec_restore_keep_read(struct rec_restore_keep *k, struct rec_sql *db, struct rec_err *err);
-/** Into one whose rows have been restored, beside what they know. */
-int rec_restore_keep_write(const struct rec_restore_keep *k, struct rec_sql *db, struct rec_err *err);
+/** Into one whose rows have been restored: the ledger beside theirs, the archives too, or instead of theirs when it is the same store
+ *  (`same`), which knows better by now which of them there still are. */
+int rec_restore_keep_write(const struct rec_restore_keep *k, struct rec_sql *db, bool same, struct rec_err *err);
+/** The archive itself, unless it is in the list: nobody can have recorded it in the store that it holds. */
+int rec_restore_keep_archive(struct rec_sql *db, const char *path, int64_t created, struct rec_err *err);
 /** Whether a user of that id was forgotten: 1, 0, -1. */
 int rec_restore_keep_was(const struct rec_restore_keep *k, const struct rec_store *store, const char *user, size_t len, struct rec_err *err);
 void rec_restore_keep_clear(struct rec_restore_keep *k);

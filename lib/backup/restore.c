@@ -16,6 +16,7 @@ struct restore {
     struct rec_archive_head head;
     struct rec_manifest manifest;   /* of the first reading */
     struct rec_restore_keep keep;
+    bool same;                      /* the store that was there is the archive's */
     struct rec_restore_files files;
 };
 
@@ -98,6 +99,7 @@ static int refuse_or_drop(struct restore *r, struct rec_err *err)
                            r->head.store, id);
     if (!unfinished && !r->options->overwrite)
         return rec_err_set(err, "%s: holds a store, which a restore replaces; say so (--overwrite)", rec_sql_name(r->db));
+    r->same = !strcmp(id, r->head.store);
     if (rec_restore_keep_read(&r->keep, r->db, err) < 0)
         return -1;
     return rec_migrate_drop(r->db, err);
@@ -167,7 +169,8 @@ static int replace(struct restore *r, struct rec_err *err)
     if (rec_copy_schema(&others, r->db, err) < 0)
         return -1;
     if (rec_migrate_into(r->db, &r->set, r->manifest.schema, err) == 0 && load(r, &others, err) == 0 &&
-        (!there || rec_restore_keep_write(&r->keep, r->db, err) == 0) && remember(r, err) == 0)
+        (!there || rec_restore_keep_write(&r->keep, r->db, r->same, err) == 0) &&
+        rec_restore_keep_archive(r->db, r->path, r->head.created, err) == 0 && remember(r, err) == 0)
         status = 0;
     rec_copy_schema_clear(&others);
     return status;

@@ -107,9 +107,20 @@ static int write_archive(struct rec_sql *db, const char *name, int64_t created, 
                         REC_SQL(rec_sql_text(name), rec_sql_int(created), rec_sql_int(expires)), err);
 }
 
-int rec_restore_keep_write(const struct rec_restore_keep *k, struct rec_sql *db, struct rec_err *err)
+int rec_restore_keep_archive(struct rec_sql *db, const char *path, int64_t created, struct rec_err *err)
+{
+    char *whole = realpath(path, NULL);
+    int status = whole ? write_archive(db, whole, created, 0, err) : 0;
+
+    free(whole);
+    return status;
+}
+
+int rec_restore_keep_write(const struct rec_restore_keep *k, struct rec_sql *db, bool same, struct rec_err *err)
 {
     if (write_ledger(k, db, err) < 0)
+        return -1;
+    if (same && rec_sql_exec(db, NULL, "DELETE FROM backups", REC_SQL_NONE, err) < 0)
         return -1;
     for (size_t at = 0; at < k->archives.len;) {
         const char *name = k->archives.data + at, *times = name + strlen(name) + 1;

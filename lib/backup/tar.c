@@ -12,6 +12,9 @@ enum { NAME = 0, MODE = 100, UID = 108, GID = 116, SIZE = 124, MTIME = 136, SUM 
 enum { NAME_LEN = 100, ID_LEN = 8, NUMBER_LEN = 12, PREFIX_LEN = 155 };
 #define OCTAL_LARGEST 077777777777
 
+/* "ustar", NUL, and the version without one. */
+static const unsigned char magic[8] = {'u', 's', 't', 'a', 'r', 0, '0', '0'};
+
 /* ---- header blocks ---- */
 
 /* len - 1 octal digits and a NUL. */
@@ -103,7 +106,7 @@ static int put_header(struct rec_tar_writer *w, const struct rec_tar_member *m, 
     block[TYPE] = (unsigned char)type;
     if (m->link)
         put_text(block + LINK, NAME_LEN, m->link, strlen(m->link));
-    memcpy(block + MAGIC, "ustar\00000", 8);
+    memcpy(block + MAGIC, magic, sizeof magic);
     put_octal(block + SUM, ID_LEN - 1, sum_of(block));
     block[SUM + ID_LEN - 1] = ' ';
     return put(w, block, BLOCK, err);
@@ -343,7 +346,7 @@ static int read_block(struct rec_tar_reader *r, unsigned char *block, struct rec
         return -1;
     if (all_zero(block))
         return 0;
-    if (memcmp(block + MAGIC, "ustar\00000", 8) != 0 || get_octal(&sum, block + SUM, ID_LEN) < 0 || sum != sum_of(block))
+    if (memcmp(block + MAGIC, magic, sizeof magic) != 0 || get_octal(&sum, block + SUM, ID_LEN) < 0 || sum != sum_of(block))
         return damaged(r, "a header", err);
     return 1;
 }
