@@ -32,6 +32,7 @@ struct server {
     struct rec_serve_config config;
     struct rec_connection_handler handler;  /* the service's, once it is there */
     const struct passwd *user;              /* to become; NULL: nobody else */
+    unsigned entered;                       /* what there is of a sandbox */
     pthread_t watcher;
     bool watched;
     sem_t wake;                             /* a reload is asked for, or the end has come */
@@ -177,7 +178,6 @@ static int enter_sandbox(struct server *s, struct rec_err *err)
     static char room[6][4096];
     const char *home = s->user ? s->user->pw_dir : getenv("HOME"), *database = directory(room[0], serve_store_file());
     char postgres[2][4200];
-    unsigned entered;
 
     if (serve_options.no_sandbox)
         return 0;
@@ -199,12 +199,22 @@ static int enter_sandbox(struct server *s, struct rec_err *err)
     /* What SQLite sorts on disk goes where it may write. */
     if (database && setenv("SQLITE_TMPDIR", database, 0) < 0)
         return rec_err_errno(err, "SQLITE_TMPDIR");
-    if (rec_sandbox_enter(&entered, paths, REC_LENGTH(paths), err) < 0)
+    if (rec_sandbox_enter(&s->entered, paths, REC_LENGTH(paths), err) < 0)
         return rec_err_prefix(err, "the sandbox (--no-sandbox does without)");
-    if (entered != (REC_SANDBOX_FILES | REC_SANDBOX_CALLS))
-        tool_note(s->tool, "%s", entered & REC_SANDBOX_CALLS ? "the kernel has no Landlock: files are not fenced in" :
-                  entered & REC_SANDBOX_FILES ? "the kernel has no seccomp filters" : "no sandbox: neither Landlock nor seccomp is to be had");
     return 0;
+}
+
+static void tell_sandbox(const struct server *s)
+{
+    static const char *const lacks[] = {
+        [0] = "no sandbox: neither Landlock nor seccomp is to be had",
+        [REC_SANDBOX_FILES] = "the kernel has no seccomp filters: system calls are not fenced in",
+        [REC_SANDBOX_CALLS] = "the kernel has no Landlock: files are not fenced in",
+        [REC_SANDBOX_FILES | REC_SANDBOX_CALLS] = NULL,
+    };
+
+    if (!serve_options.no_sandbox && lacks[s->entered])
+        tool_note(s->tool, "%s", lacks[s->entered]);
 }
 
 /* ---- the listener ---- */
@@ -262,6 +272,7 @@ static int run(struct server *s, int fd, struct rec_err *err)
         serve_log(&s->config, "-", err) < 0 || become_user(s->user, err) < 0 || enter_sandbox(s, err) < 0 || open_service(s, err) < 0)
         goto out;
     set_signals();
+    tell_sandbox(s);
     tool_note(s->tool, "listening on %s", rec_listen_address(listener));
     serve_notify("READY=1");
     status = rec_listen_run(listener, err);

@@ -195,7 +195,7 @@ int rec_ids_load(struct rec_ids *ids, const struct rec_safetensors *file, const 
     if (offsets == 0 || offsets - 1 > INT32_MAX)
         return rec_err_set(err, "%s: tensor %s has %llu elements", file->name, tensor, (unsigned long long)offsets);
     ids->n = (size_t)offsets - 1;
-    return check(ids, (int64_t)bytes, file, name, err);
+    return file->verified ? 0 : check(ids, (int64_t)bytes, file, name, err);
 }
 
 void rec_ids_put(struct rec_safetensors_out *file, const char *name, const struct rec_ids *ids)

@@ -62,13 +62,15 @@ struct rec_safetensors {
     struct rec_meta *meta;       /**< [n_meta], sorted by key */
     size_t n_meta;
     size_t header_bytes;         /**< N */
+    bool verified;               /**< REC_SAFETENSORS_VERIFIED: loaders check types and shapes, and no contents */
     bool checksummed;            /**< the file carried checksums, and they hold */
     uint32_t crc32c;             /**< of the data bytes, computed or carried: the digest that history lines quote */
     void *json;                  /**< private: what names and values point into */
 };
 
 enum {
-    REC_SAFETENSORS_NO_CRC = 1   /**< check the header only: for a process that lives for one request */
+    REC_SAFETENSORS_NO_CRC = 1,  /**< check the header only: for a process that lives for one request */
+    REC_SAFETENSORS_VERIFIED = 2 /**< this very file was loaded in full before: what its tensors hold is not looked at again (implies NO_CRC) */
 };
 
 int rec_safetensors_open(struct rec_safetensors *file, const char *path, struct rec_err *err);
@@ -86,7 +88,7 @@ const struct rec_tensor *rec_safetensors_find(const struct rec_safetensors *file
  *  NULL with err set when it is missing or another. */
 const void *rec_safetensors_get(const struct rec_safetensors *file, const char *name, enum rec_dtype dtype, unsigned rank,
                                 uint64_t *shape, struct rec_err *err);
-/** 0 when the n values, of the tensor of that name, are all finite; the message says which is not. */
+/** 0 when the n values, of the tensor of that name, are all finite, or were verified before; the message says which is not. */
 int rec_safetensors_finite(const struct rec_safetensors *file, const char *name, const float *value, size_t n,
                            struct rec_err *err);
 

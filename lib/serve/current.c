@@ -60,6 +60,12 @@ static void record(struct rec_serve *serve, const struct stat *st)
 
 /* ---- opening ---- */
 
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
 static void close_current(struct rec_current *current)
 {
     if (atomic_load(&current->similar_ready) == 2)
@@ -77,16 +83,21 @@ static int read_model(struct rec_current *current, struct rec_serve *serve, stru
 {
     struct rec_safetensors file;
     struct rec_in in;
-    bool verified;
+    struct stat after;
+    bool verified, same;
 
     if (stat(serve->config.model, &current->stat) < 0)
         return rec_err_errno(err, "%s", serve->config.model);
     verified = was_verified(serve, &current->stat);
-    if (rec_in_open(&in, serve->config.model, err) < 0 ||
-        rec_safetensors_parse(&file, &in, verified ? REC_SAFETENSORS_NO_CRC : 0, err) < 0 ||
+    if (rec_in_open(&in, serve->config.model, err) < 0)
+        return -1;
+    /* Between looking and opening it may have become another file, of which nothing is known. */
+    same = stat(serve->config.model, &after) == 0 && same_file(&after, &current->stat);
+    verified = verified && same;
+    if (rec_safetensors_parse(&file, &in, verified ? REC_SAFETENSORS_VERIFIED : 0, err) < 0 ||
         rec_model_load(&current->model, &file, err) < 0)
         return -1;
-    if (!verified)
+    if (!verified && same)
         record(serve, &current->stat);
     return 0;
 }
@@ -168,12 +179,6 @@ static void put(struct rec_serve *serve, struct rec_current *next)
     pthread_mutex_unlock(&serve->swap);
     if (old)
         rec_current_give(old);
-}
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 /* Whether the files are those in use. One that cannot be looked at is another one: opening it will say why. */
