@@ -220,6 +220,12 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ROOMS:%=$(B)/lib/%.a)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call archives,$(ROOMS)) $(call libs,$(ROOMS))
 
+# tests/peer/<name>.c says what our code makes of an input, for a script of tests/integration that compares it with another's.
+
+$(B)/peer/%: $(B)/obj/tests/peer/%.o $(ROOMS:%=$(B)/lib/%.a)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call archives,$(ROOMS)) $(call libs,$(ROOMS))
+
 # `make bench` runs them all, some tens of minutes; `make bench-ingest` one of them.
 BENCHES := ingest train recommend eval store listen
 
