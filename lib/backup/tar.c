@@ -95,7 +95,6 @@ static void put_text(unsigned char *field, size_t cap, const char *text, size_t 
 
 static int put_header(struct rec_tar_writer *w, const struct rec_tar_member *m, char type, const char *name, size_t len, struct rec_err *err)
 {
-    static const unsigned char magic[8] = {'u', 's', 't', 'a', 'r', 0, '0', '0'};
     unsigned char block[BLOCK] = {0};
 
     put_text(block + NAME, NAME_LEN, name, len);
