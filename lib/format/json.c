@@ -159,6 +159,17 @@ void rec_json_real(struct rec_json *json, const char *key, double value)
     rec_buf_add(json->out, text, rec_num_print_double(text, value));
 }
 
+void rec_json_float(struct rec_json *json, const char *key, float value)
+{
+    char text[REC_NUM_MAX];
+    if (!isfinite(value)) {
+        rec_json_null(json, key);
+        return;
+    }
+    begin(json, key);
+    rec_buf_add(json->out, text, rec_num_print_float(text, value));
+}
+
 void rec_json_int(struct rec_json *json, const char *key, int64_t value)
 {
     char text[REC_NUM_MAX];

@@ -142,6 +142,7 @@ void rec_json_array(struct rec_json *json, const char *key);
 void rec_json_end(struct rec_json *json);
 void rec_json_text(struct rec_json *json, const char *key, const char *text, size_t len); /**< bytes that are no UTF-8 become U+FFFD */
 void rec_json_real(struct rec_json *json, const char *key, double value); /**< shortest form; NaN and infinity become null */
+void rec_json_float(struct rec_json *json, const char *key, float value); /**< the shortest form that reads back as this float */
 void rec_json_int(struct rec_json *json, const char *key, int64_t value);
 void rec_json_bool(struct rec_json *json, const char *key, bool value);
 void rec_json_null(struct rec_json *json, const char *key);

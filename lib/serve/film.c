@@ -78,7 +78,7 @@ void rec_film_describe(struct rec_json *json, const struct rec_current *m, size_
 
 void rec_film_score(struct rec_json *json, const char *key, float score)
 {
-    rec_json_real(json, key, rec_num_decimal(score));
+    rec_json_float(json, key, score);
 }
 
 /* "Drama,Action" into words, in place. */
