@@ -18,8 +18,10 @@ int rec_feedback_state(struct rec_buf *out, struct rec_store *store, const char 
 
     if (rec_sql_query(&rows, store->db,
                       "SELECT (SELECT value FROM meta WHERE name = 'store_id'), coalesce((SELECT max(id) FROM loads), 0), "
-                      "coalesce((SELECT max(finished) FROM loads), 0), u.id, count(f.id), coalesce(max(f.id), 0), coalesce(max(f.received), 0) "
-                      "FROM users u LEFT JOIN feedback f ON f.user_id = u.id WHERE u.name = $1 GROUP BY u.id",
+                      "coalesce((SELECT max(finished) FROM loads), 0), h.person, h.events, coalesce(h.newest, 0), "
+                      "coalesce((SELECT received FROM feedback WHERE id = h.newest), 0) "
+                      "FROM (SELECT u.id AS person, count(f.id) AS events, max(f.id) AS newest FROM users u LEFT JOIN feedback f ON f.user_id = u.id "
+                      "WHERE u.name = $1 GROUP BY u.id) h",
                       REC_SQL(rec_sql_text(user)), err) < 0)
         return -1;
     status = rec_sql_next(&rows, err);
