@@ -47,22 +47,27 @@ attack() {
     grep -E '^ +[0-9]+ generated' attack.log
 }
 
+# The server told of nothing (that it does without a sandbox, as sanitizers and old kernels have it, is none of this test's business).
+quiet() {
+    run ! grep -vE 'listening on|no sandbox' serve.err
+}
+
 # What an administrator may do and what they may not; their own account is not among what is erased.
 @test "schemathesis: an administrator" {
     attack chief -n 50 --max-time "${SECONDS_OF_ATTACK:-60}" --exclude-operation-id deleteMe
     [ "$(curl -sS "$URL/healthz")" = '{"status":"ok"}' ]
-    [ "$(grep -c . serve.err)" -eq 1 ] || { cat serve.err; false; }
+    quiet
 }
 
 @test "schemathesis: an ordinary account" {
     attack ann -n 10 --max-time "${SECONDS_OF_ATTACK:-20}" --exclude-operation-id deleteMe
     attack ann -n 10 --include-operation-id deleteMe
     [ "$(curl -sS -o /dev/null -w '%{http_code}' "$URL/token" -d username=ann --data-urlencode 'password=a password of ann')" -eq 401 ]
-    [ "$(grep -c . serve.err)" -eq 1 ] || { cat serve.err; false; }
+    quiet
 }
 
 # Letters of all kinds: what is too long in bytes is refused although the schema allows it; no answer is a fault or of another form.
 @test "schemathesis: texts of any letters" {
     attack chief -n 20 --max-time "${SECONDS_OF_ATTACK:-20}" --generation-codec utf-8 --exclude-operation-id deleteMe --exclude-checks positive_data_acceptance
-    [ "$(grep -c . serve.err)" -eq 1 ] || { cat serve.err; false; }
+    quiet
 }
