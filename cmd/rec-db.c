@@ -66,15 +66,6 @@ int64_t db_now(void)
     return (int64_t)time(NULL);
 }
 
-const char *db_time(char out[REC_NUM_MAX], int64_t seconds)
-{
-    int64_t second = (seconds % 86400 + 86400) % 86400;
-    size_t n = rec_date_print(out, seconds);
-
-    snprintf(out + n, REC_NUM_MAX - n, "T%02d:%02d:%02dZ", (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60));
-    return out;
-}
-
 const char *db_name(void)
 {
     static char name[512];

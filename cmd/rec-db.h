@@ -56,8 +56,6 @@ bool db_is_flag(const struct tool *tool, const char *option);
 int db_print(struct rec_buf *text, struct rec_err *err);
 /** For rec_load_options and its like: context is the tool. */
 void db_progress(void *context, const char *what, uint64_t done, uint64_t total);
-/** "2026-11-23T21:00:00Z". @param out room for REC_NUM_MAX bytes; ends in NUL. */
-const char *db_time(char out[REC_NUM_MAX], int64_t seconds);
 
 /* ---- tables ---- */
 

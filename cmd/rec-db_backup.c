@@ -33,7 +33,7 @@ static void describe(struct rec_buf *out, const struct rec_backup_report *r)
     char time[REC_NUM_MAX];
 
     rec_buf_addf(out, "store %s of %s, schema version %u, key %u: %llu tables, %llu rows, %llu files, %llu bytes in %llu", r->store,
-                 db_time(time, r->created), r->schema, r->key, (unsigned long long)r->tables, (unsigned long long)r->rows,
+                 rec_date_print_time(time, r->created), r->schema, r->key, (unsigned long long)r->tables, (unsigned long long)r->rows,
                  (unsigned long long)r->files, (unsigned long long)r->bytes, (unsigned long long)r->sealed);
 }
 
@@ -74,7 +74,7 @@ static int name_it(struct backup *b, int64_t now, struct rec_err *err)
     }
     if (!(b->directory = realpath(to, NULL)))
         return rec_err_errno(err, "%s", to);
-    db_time(time, now);
+    rec_date_print_time(time, now);
     n = (size_t)snprintf(b->path, sizeof b->path, "%s/rec-%.8s-%.4s%.2s%.2sT%.2s%.2s%.2sZ%s", b->directory, b->id, time, time + 5, time + 8,
                          time + 11, time + 14, time + 17, REC_BACKUP_SUFFIX);
     return n < sizeof b->path ? 0 : rec_err_set(err, "%s: too long a name", to);

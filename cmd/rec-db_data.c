@@ -355,7 +355,7 @@ static int print_stats(const struct rec_stat *stat, int n, struct rec_err *err)
     for (int i = 0; i < n; i++) {
         db_table_text(&table, stat[i].name);
         if (stat[i].is_time)
-            db_table_text(&table, stat[i].value ? db_time(time, stat[i].value) : "");
+            db_table_text(&table, stat[i].value ? rec_date_print_time(time, stat[i].value) : "");
         else
             db_table_number(&table, stat[i].value);
         db_table_text(&table, stat[i].help);

@@ -113,7 +113,7 @@ static void tell_archive(struct forget *f, const char *path, int64_t created, in
 {
     char made[REC_NUM_MAX], until[REC_NUM_MAX];
 
-    db_time(made, created);
+    rec_date_print_time(made, created);
     until[rec_date_print(until, expires)] = 0;
     if (!strcmp(path, DB_STANDARD_OUTPUT)) {
         rec_buf_addf(&f->out, "a backup of %s, which was written to standard output, may still hold them, until it is deleted\n", made);

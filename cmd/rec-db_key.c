@@ -256,8 +256,7 @@ static int rekey(struct tool *tool, struct rec_store *store, struct rec_err *err
         return -1;
     tool_step(tool, "%s: key %u is the newest; %llu e-mail address%s encrypted with it", db_keys(), store->ring.newest, (unsigned long long)done,
               done == 1 ? "" : "es");
-    if (!prune)
-        tool_note(tool, "keep a copy of %s elsewhere: backups from now on need the new key, older ones the older keys", db_keys());
+    tool_note(tool, "keep a copy of %s elsewhere: backups from now on need the new key%s", db_keys(), prune ? "" : ", older ones the older keys");
     return prune ? drop_older(tool, store, err) : TOOL_DONE;
 }
 

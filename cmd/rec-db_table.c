@@ -26,7 +26,7 @@ static const char *shown(char time[REC_NUM_MAX], enum db_kind kind, const char *
         return strcmp(cell, "0") ? "yes" : "no";
     if (kind != DB_TIME || rec_num_int64(&value, cell, strlen(cell)) < 0)
         return cell;
-    return value ? db_time(time, value) : "";
+    return value ? rec_date_print_time(time, value) : "";
 }
 
 /* Characters, not bytes: of UTF-8, those that do not go on. */

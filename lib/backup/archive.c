@@ -7,22 +7,13 @@
 
 /* ---- head: the first line ---- */
 
-void rec_archive_time(char out[BACKUP_TIME], int64_t seconds)
-{
-    int64_t day = seconds / 86400 - (seconds % 86400 < 0), rest = seconds - day * 86400;
-    char date[REC_NUM_MAX];
-
-    snprintf(out, BACKUP_TIME, "%.*sT%02d:%02d:%02dZ", (int)rec_date_print(date, seconds), date, (int)(rest / 3600),
-             (int)(rest / 60 % 60), (int)(rest % 60));
-}
-
 void rec_archive_print(struct rec_archive_head *head)
 {
-    char created[BACKUP_TIME];
+    char created[REC_NUM_MAX];
     int n;
 
-    rec_archive_time(created, head->created);
-    n = snprintf(head->line, sizeof head->line, "rec.backup/1 %s %lu %s\n", head->store, (unsigned long)head->key, created);
+    n = snprintf(head->line, sizeof head->line, "rec.backup/1 %s %lu %s\n", head->store, (unsigned long)head->key,
+                 rec_date_print_time(created, head->created));
     head->len = n > 0 && (size_t)n < sizeof head->line ? (size_t)n : 0;
 }
 
@@ -43,7 +34,7 @@ static int take_word(char *out, size_t cap, const char **at, const char *stop, c
 int rec_archive_parse(struct rec_archive_head *head, const char *name, const char *text, size_t len, struct rec_err *err)
 {
     const char *at = text, *stop = text + (len < sizeof head->line ? len : sizeof head->line - 1);
-    char kind[24], key[16], created[BACKUP_TIME];
+    char kind[24], key[16], created[REC_NUM_MAX];
     int64_t version, n;
 
     *head = (struct rec_archive_head){0};

@@ -73,9 +73,9 @@ static void put_skipped(struct rec_json *j, const struct rec_manifest *m)
 void rec_manifest_print(struct rec_buf *out, const struct rec_manifest *m)
 {
     struct rec_json j = {.out = out};
-    char created[BACKUP_TIME];
+    char created[REC_NUM_MAX];
 
-    rec_archive_time(created, m->created);
+    rec_date_print_time(created, m->created);
     rec_json_object(&j, NULL);
     put_text(&j, "format", "rec.backup/1");
     put_text(&j, "store", m->store);

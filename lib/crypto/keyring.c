@@ -349,15 +349,12 @@ static int commit(struct replacement *r, const struct rec_buf *text, bool fresh,
 static int add_line(struct rec_buf *text, uint32_t version, int64_t now, const char *path, struct rec_err *err)
 {
     unsigned char key[REC_KEY_BYTES];
-    char date[REC_NUM_MAX];
-    int64_t second = now % 86400;
-    size_t n = rec_date_print(date, now);
+    char time[REC_NUM_MAX];
 
-    if (n != 10 || now < 0)
+    if (now < 0 || strlen(rec_date_print_time(time, now)) != sizeof "2026-11-23T21:00:00Z" - 1)
         return rec_err_set(err, "%s: the clock is wrong, it says %lld", path, (long long)now);
     rec_secret_random(key, sizeof key);
-    rec_buf_addf(text, "%lu %.10sT%02d:%02d:%02dZ ", (unsigned long)version, date, (int)(second / 3600), (int)(second / 60 % 60),
-                 (int)(second % 60));
+    rec_buf_addf(text, "%lu %s ", (unsigned long)version, time);
     rec_secret_base64(text, key, sizeof key);
     rec_buf_addc(text, '\n');
     rec_secret_wipe(key, sizeof key);

@@ -110,6 +110,8 @@ void rec_date_to_civil(int64_t seconds, int64_t *year, unsigned *month, unsigned
 int rec_date_parse(int64_t *seconds, const char *text, const char *where, struct rec_err *err);
 /** "2024-12-31". @param out room for REC_NUM_MAX bytes.  @return bytes written. */
 size_t rec_date_print(char *out, int64_t seconds);
+/** "2024-12-31T23:59:59Z" (RFC 3339), NUL-terminated. Returns `out`. */
+const char *rec_date_print_time(char out[REC_NUM_MAX], int64_t seconds);
 
 /* ---- opt: one table of options ------------------------------------------------------------------
  *

@@ -39,18 +39,12 @@ void rec_answer_text(struct rec_json *json, const char *key, const char *text)
 
 void rec_answer_time(struct rec_json *json, const char *key, int64_t seconds)
 {
-    char text[40];
-    int64_t year, of_day = ((seconds % 86400) + 86400) % 86400;
-    unsigned month, day;
+    char text[REC_NUM_MAX];
 
-    if (!seconds) {
+    if (seconds)
+        rec_answer_text(json, key, rec_date_print_time(text, seconds));
+    else
         rec_json_null(json, key);
-        return;
-    }
-    rec_date_to_civil(seconds, &year, &month, &day);
-    snprintf(text, sizeof text, "%04lld-%02u-%02uT%02d:%02d:%02dZ", (long long)year, month, day, (int)(of_day / 3600),
-             (int)(of_day / 60 % 60), (int)(of_day % 60));
-    rec_answer_text(json, key, text);
 }
 
 void rec_answer_empty(struct rec_call *c)

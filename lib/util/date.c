@@ -91,3 +91,12 @@ size_t rec_date_print(char *out, int64_t seconds)
     n = snprintf(out, REC_NUM_MAX, "%04lld-%02u-%02u", (long long)year, month, day);
     return n > 0 && n < REC_NUM_MAX ? (size_t)n : 0;
 }
+
+const char *rec_date_print_time(char out[REC_NUM_MAX], int64_t seconds)
+{
+    int64_t of_day = (seconds % 86400 + 86400) % 86400;
+    size_t n = rec_date_print(out, seconds);
+
+    snprintf(out + n, REC_NUM_MAX - n, "T%02d:%02d:%02dZ", (int)(of_day / 3600), (int)(of_day / 60 % 60), (int)(of_day % 60));
+    return out;
+}

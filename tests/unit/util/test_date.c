@@ -51,6 +51,10 @@ static void parse(void **state)
         assert_int_equal(rec_date_parse(&s, bad[i], "--before", &err), -1);
     assert_int_equal(rec_date_print(text, -1), 10);
     assert_string_equal(text, "1969-12-31");
+    assert_string_equal(rec_date_print_time(text, -1), "1969-12-31T23:59:59Z");
+    assert_string_equal(rec_date_print_time(text, 951782400 + 3661), "2000-02-29T01:01:01Z");
+    rec_date_print_time(text, INT64_MAX);
+    rec_date_print_time(text, INT64_MIN);
 }
 
 int main(void)
