@@ -85,6 +85,8 @@ static int map_file(struct rec_limit *limit, const char *path, size_t n, struct 
         limit->table = mmap(NULL, limit->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         status = limit->table == MAP_FAILED ? rec_err_errno(err, "%s", path) : 0;
     }
+    /* The mapping holds on to the open file, and with it to the lock: closing alone would keep every other process waiting. */
+    flock(fd, LOCK_UN);
     close(fd);
     return status;
 }

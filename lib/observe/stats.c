@@ -77,6 +77,8 @@ static int map_file(struct rec_stats *stats, const char *path, size_t n, struct 
         stats->table = mmap(NULL, stats->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         status = stats->table == MAP_FAILED ? rec_err_errno(err, "%s", path) : 0;
     }
+    /* The mapping holds on to the open file, and with it to the lock: closing alone would keep every other process waiting. */
+    flock(fd, LOCK_UN);
     close(fd);
     return status;
 }

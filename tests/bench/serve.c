@@ -137,12 +137,72 @@ static int run(char **arg)
     return 0;
 }
 
+/* ---- model ---- */
+
+/* "00000001" ...: in the order of bytes. */
+static int number_ids(struct rec_ids *ids, size_t n, struct rec_err *err)
+{
+    char text[24], *bytes = rec_malloc(n, 8, "ids", err);
+    int64_t *offset = rec_malloc(n + 1, sizeof *offset, "ids", err);
+
+    *ids = (struct rec_ids){.n = n, .bytes = bytes, .offset = offset, .owned = {bytes, offset}};
+    if (!bytes || !offset)
+        return -1;
+    for (size_t i = 0; i <= n; i++) {
+        snprintf(text, sizeof text, "%08zu", i + 1);
+        if (i < n)
+            memcpy(bytes + 8 * i, text, 8);
+        offset[i] = (int64_t)(8 * i);
+    }
+    return 0;
+}
+
+static float *draw(size_t n, uint64_t seed, struct rec_err *err)
+{
+    float *x = rec_malloc(n, sizeof *x, "factors", err);
+
+    for (size_t i = 0; x && i < n; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+        x[i] = (float)((double)(seed >> 40) * 0x1p-24 - 0.5);
+    }
+    return x;
+}
+
+static int make_model(const char *path, size_t items, size_t factors)
+{
+    enum { USERS = 1000 };
+    struct rec_model m = {.type = "ials", .n_users = USERS, .n_items = items, .factors = factors};
+    struct rec_err err = {0};
+    struct rec_out out;
+    int status = -1;
+
+    if (number_ids(&m.users, USERS, &err) == 0 && number_ids(&m.items, items, &err) == 0 &&
+        (m.owned[0] = draw(USERS * factors, 1, &err)) && (m.owned[1] = draw(items * factors, 2, &err)) &&
+        (m.owned[2] = rec_calloc(items, sizeof(float), "popularity", &err)) &&
+        (m.owned[3] = rec_calloc(USERS + 1, sizeof(int64_t), "seen", &err)) && (m.owned[4] = rec_calloc(1, sizeof(int32_t), "seen", &err))) {
+        m.user_factors = m.owned[0];
+        m.item_factors = m.owned[1];
+        m.popularity = m.owned[2];
+        m.seen_ptr = m.owned[3];
+        m.seen_item = m.owned[4];
+        if (rec_out_open(&out, path, true, &err) == 0) {
+            status = rec_model_write(&m, NULL, &out, &err) < 0 || rec_out_commit(&out, &err) < 0 ? -1 : 0;
+            if (status < 0)
+                rec_out_abort(&out);
+        }
+    }
+    rec_model_clear(&m);
+    return status < 0 ? fail(&err) : 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 5 && strcmp(argv[1], "model") == 0)
+        return make_model(argv[2], (size_t)strtoul(argv[3], NULL, 10), (size_t)strtoul(argv[4], NULL, 10));
     if (argc == 5 && strcmp(argv[1], "prepare") == 0)
         return prepare(argv[2], argv[3], argv[4]);
     if ((argc == 7 || argc == 8) && strcmp(argv[1], "run") == 0)
         return run(argv + 2);
-    fprintf(stderr, "usage: serve prepare DIR RATINGS MOVIES | run DIR MODEL MOVIES TOKEN SECONDS [PATH]\n");
+    fprintf(stderr, "usage: serve prepare DIR RATINGS MOVIES | run DIR MODEL MOVIES TOKEN SECONDS [PATH] | model FILE ITEMS FACTORS\n");
     return 2;
 }
