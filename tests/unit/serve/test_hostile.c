@@ -224,7 +224,7 @@ static void methods(void **state)
     service_ask(&s, "BREW", "/healthz", NULL, NULL);
     is_problem(&s, 501, "BREW");
     service_ask(&s, "TRACE", "/healthz", NULL, NULL);
-    is_problem(&s, 501, "TRACE");
+    is_problem(&s, 405, "TRACE");
     service_ask(&s, "get", "/healthz", NULL, NULL);
     is_problem(&s, 501, "get");
     for (size_t i = 0; i < REC_LENGTH(targets); i++) {
