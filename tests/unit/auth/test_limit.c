@@ -148,10 +148,30 @@ static void processes(void **state)
     assert_int_equal(rec_limit_open(&limit, NULL, 1000, &err), -1);
 }
 
+/* A process that has it mapped keeps nobody from opening it. A lock that stayed would be waited for without end: the alarm ends the test. */
+static void at_once(void **state)
+{
+    char path[] = "/tmp/rec-test-limit-XXXXXX", file[64];
+    struct rec_limit *one, *other;
+
+    (void)state;
+    assert_non_null(mkdtemp(path));
+    snprintf(file, sizeof file, "%s/limits", path);
+    assert_int_equal(rec_limit_open(&one, file, 1024, &err), 0);
+    alarm(20);
+    assert_int_equal(rec_limit_open(&other, file, 1024, &err), 0);
+    alarm(0);
+    rec_limit_close(other);
+    rec_limit_close(one);
+    unlink(file);
+    rmdir(path);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(bursts), cmocka_unit_test(long_run), cmocka_unit_test(clock_anew), cmocka_unit_test(crowd), cmocka_unit_test(processes),
+        cmocka_unit_test(at_once),
     };
     return cmocka_run_group_tests_name("limit", tests, NULL, NULL);
 }
