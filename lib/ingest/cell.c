@@ -16,35 +16,16 @@ int rec_cell_rating(float *out, const char *text, size_t len)
     return 0;
 }
 
-/* RFC 3339 to the second: 2024-12-31, or with T or a blank 23:59:59, a fraction that is dropped, and Z, an offset, or nothing: UTC. */
+/* A date with four digits of a year and a '-'. Seconds of four digits are seconds here, and not a year. */
 static int parse_date(int64_t *out, const char *text, size_t len)
 {
-    char core[20];
-    size_t at = len < 19 ? len : 19;
-    int64_t offset = 0;
-    struct rec_err ignored;
+    char copy[64];
 
-    if ((len != 10 && len < 19) || text[4] != '-')
+    if (len < 10 || len >= sizeof copy || text[4] != '-')
         return -1;
-    memcpy(core, text, at);
-    core[at] = 0;
-    if (at < len && text[at] == '.')
-        for (at++; at < len && text[at] >= '0' && text[at] <= '9';)
-            at++;
-    if (at < len && (text[at] == 'Z' || text[at] == 'z')) {
-        at++;
-    } else if (len - at == 6 && (text[at] == '+' || text[at] == '-') && text[at + 3] == ':') {
-        int64_t hours, minutes;
-        if (text[at + 1] < '0' || text[at + 4] < '0' || rec_num_int64(&hours, text + at + 1, 2) < 0 ||
-            rec_num_int64(&minutes, text + at + 4, 2) < 0 || hours > 23 || minutes > 59)
-            return -1;
-        offset = (text[at] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-        at = len;
-    }
-    if (at != len || rec_date_parse(out, core, "", &ignored) < 0)
-        return -1;
-    *out -= offset;
-    return 0;
+    memcpy(copy, text, len);
+    copy[len] = 0;
+    return rec_date_parse(out, copy, "", NULL);
 }
 
 const char *rec_cell_time(int64_t *out, const char *text, size_t len)

@@ -106,7 +106,8 @@ double rec_num_decimal(float value);
 int64_t rec_date_from_civil(int64_t year, unsigned month, unsigned day);
 /** The day in UTC that the second belongs to. */
 void rec_date_to_civil(int64_t seconds, int64_t *year, unsigned *month, unsigned *day);
-/** Reads 2024 (its first second), 2024-12-31 (midnight), 2024-12-31T23:59:59Z, or seconds of more or less than four digits; `where` begins the message. */
+/** Reads 2024 (its first second), 2024-12-31 (midnight), 2024-12-31T23:59:59Z or as RFC 3339 has it (a fraction is dropped; an offset from UTC; a
+ *  blank for T; without a zone it is UTC), or seconds of more or less than four digits; `where` begins the message. */
 int rec_date_parse(int64_t *seconds, const char *text, const char *where, struct rec_err *err);
 /** "2024-12-31". @param out room for REC_NUM_MAX bytes.  @return bytes written. */
 size_t rec_date_print(char *out, int64_t seconds);

@@ -44,15 +44,13 @@ static int digits(const char *text, size_t n)
     return v;
 }
 
-/* YYYY-MM-DD, then nothing, or THH:MM:SS (a blank will do for T) and an optional Z. */
+/* YYYY-MM-DD, then nothing, or THH:MM:SS (a blank will do for T). */
 static int parse_civil(int64_t *out, const char *s, size_t len)
 {
     static const uint8_t days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int y, m, d, hour = 0, minute = 0, second = 0;
     bool leap;
 
-    if (len == 20 && s[19] == 'Z')
-        len = 19;
     if ((len != 10 && len != 19) || s[4] != '-' || s[7] != '-' || (y = digits(s, 4)) < 0 || (m = digits(s + 5, 2)) < 1 ||
         (d = digits(s + 8, 2)) < 1 || m > 12)
         return -1;
@@ -68,6 +66,39 @@ static int parse_civil(int64_t *out, const char *s, size_t len)
     return 0;
 }
 
+/* What may stand behind the seconds: a fraction, which is dropped; Z, an offset from UTC, or nothing, which is UTC. */
+static int parse_zone(int64_t *offset, const char *s, size_t len)
+{
+    int hours, minutes;
+    size_t at = 0;
+
+    *offset = 0;
+    if (at < len && s[at] == '.') {
+        for (at++; at < len && s[at] >= '0' && s[at] <= '9';)
+            at++;
+        if (at == 1)
+            return -1;
+    }
+    if (at == len || (at + 1 == len && (s[at] == 'Z' || s[at] == 'z')))
+        return 0;
+    if (len - at != 6 || (s[at] != '+' && s[at] != '-') || s[at + 3] != ':' || (hours = digits(s + at + 1, 2)) < 0 ||
+        (minutes = digits(s + at + 4, 2)) < 0 || hours > 23 || minutes > 59)
+        return -1;
+    *offset = (s[at] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    return 0;
+}
+
+/* RFC 3339, to the second. */
+static int parse_moment(int64_t *out, const char *s, size_t len)
+{
+    int64_t offset = 0;
+
+    if (parse_civil(out, s, len < 19 ? len : 19) < 0 || (len > 19 && parse_zone(&offset, s + 19, len - 19) < 0))
+        return -1;
+    *out -= offset;
+    return 0;
+}
+
 int rec_date_parse(int64_t *seconds, const char *text, const char *where, struct rec_err *err)
 {
     size_t len = strlen(text);
@@ -76,7 +107,7 @@ int rec_date_parse(int64_t *seconds, const char *text, const char *where, struct
         *seconds = rec_date_from_civil(digits(text, 4), 1, 1);
         return 0;
     }
-    if (parse_civil(seconds, text, len) == 0 || rec_num_int64(seconds, text, len) == 0)
+    if (parse_moment(seconds, text, len) == 0 || rec_num_int64(seconds, text, len) == 0)
         return 0;
     return rec_err_set(err, "%s: \"%s\" is no date such as 2024, 2024-12-31, 2024-12-31T23:59:59Z or 1735689599", where, text);
 }
