@@ -66,6 +66,21 @@ static bool read_event(struct rec_event *e, struct rec_call *c, const struct rec
 
 /* ---- storing ---- */
 
+/* Which of the events it was: the first whose film is not there; else, all of them. */
+static void tell_place(struct rec_call *c, const struct rec_event *events, size_t n, const struct rec_err *err)
+{
+    char pointer[48] = "/movie_id";
+    struct rec_err ignored;
+    int64_t row;
+
+    for (size_t i = 0; rec_json_kind(c->body) != REC_JSON_OBJECT && i < n; i++)
+        if (rec_names_find(&row, &c->store, REC_NAMES_MOVIES, events[i].movie, &ignored) == 0) {
+            snprintf(pointer, sizeof pointer, "/%zu/movie_id", i);
+            break;
+        }
+    rec_answer_wrong(c, pointer, "%s", err->text);
+}
+
 /* Kept only if it is on the disk: then 201 says how many were new. */
 static int store(struct rec_call *c, const struct rec_event *events, size_t n, struct rec_err *err)
 {
@@ -81,7 +96,7 @@ static int store(struct rec_call *c, const struct rec_event *events, size_t n, s
         fault = rec_sql_fault(c->store.db);
     }
     if (status < 0 && fault == REC_SQL_CONSTRAINT) {
-        rec_answer_wrong(c, "/movie_id", "%s", err->text);
+        tell_place(c, events, n, err);
         return rec_answer_wrongs(c);
     }
     if (status < 0)
