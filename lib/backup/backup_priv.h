@@ -20,18 +20,19 @@ bool rec_collect_link_stays(const char *target, size_t depth);
 
 /* ---- restoring ------------------------------------------------------------------------------------ */
 
-/** What the live store knows that must outlive it: who was forgotten, and which archives were made. */
+/** What the live store knows that must outlive it: who was forgotten, which archives were made, who did what. */
 struct rec_restore_keep {
     struct rec_hashmap ledger;      /**< keyed hashes, REC_HASH_BYTES each */
     int64_t *key_version, *time;    /**< [ledger.n] */
     uint32_t version[REC_KEYRING_MAX];
     size_t n_versions;
     struct rec_buf archives;        /**< name NUL created expires, as int64_t */
+    struct rec_buf audit;           /**< id time, as int64_t; five texts, NUL after each */
 };
 /** From a database that has a schema. */
 int rec_restore_keep_read(struct rec_restore_keep *k, struct rec_sql *db, struct rec_err *err);
 /** Into one whose rows have been restored: the ledger beside theirs, the archives too, or instead of theirs when it is the same store
- *  (`same`), which knows better by now which of them there still are. */
+ *  (`same`), which knows better by now which of them there still are; of the same store the audit log's later lines, too. */
 int rec_restore_keep_write(const struct rec_restore_keep *k, struct rec_sql *db, bool same, struct rec_err *err);
 /** The archive itself, unless it is in the list: nobody can have recorded it in the store that it holds. */
 int rec_restore_keep_archive(struct rec_sql *db, const char *path, int64_t created, struct rec_err *err);

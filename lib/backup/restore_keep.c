@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What outlives a store that is replaced by an archive: the ledger of people who were forgotten, so that the archive does not bring them
- * back, and the list of archives, which the restored one knows up to its own making only.
+ * back; the list of archives, which the restored one knows up to its own making only; and the lines of the audit log since then, which nobody
+ * may lose by restoring.
  */
 #include "backup_priv.h"
 
@@ -67,9 +68,29 @@ static int read_archives(struct rec_restore_keep *k, struct rec_sql *db, struct 
     return status == 0 && k->archives.failed ? rec_err_memory(err, "backups") : status;
 }
 
+/* id and time, then the five texts, each ended by NUL. */
+static int read_audit(struct rec_restore_keep *k, struct rec_sql *db, struct rec_err *err)
+{
+    struct rec_sql_rows rows;
+    int status;
+
+    if (rec_sql_query(&rows, db, "SELECT id, time, actor, action, object, detail, request FROM audit_log ORDER BY id", REC_SQL_NONE, err) < 0)
+        return -1;
+    while ((status = rec_sql_next(&rows, err)) > 0) {
+        rec_buf_add(&k->audit, &rows.value[0].integer, sizeof(int64_t));
+        rec_buf_add(&k->audit, &rows.value[1].integer, sizeof(int64_t));
+        for (size_t i = 2; i < 7; i++)
+            rec_buf_add(&k->audit, rows.value[i].text, strlen(rows.value[i].text) + 1);
+    }
+    rec_sql_done(&rows);
+    return status == 0 && k->audit.failed ? rec_err_memory(err, "audit log") : status;
+}
+
 int rec_restore_keep_read(struct rec_restore_keep *k, struct rec_sql *db, struct rec_err *err)
 {
-    return read_ledger(k, db, err) < 0 ? -1 : read_archives(k, db, err);
+    if (read_ledger(k, db, err) < 0 || read_archives(k, db, err) < 0)
+        return -1;
+    return read_audit(k, db, err);
 }
 
 void rec_restore_keep_clear(struct rec_restore_keep *k)
@@ -78,6 +99,7 @@ void rec_restore_keep_clear(struct rec_restore_keep *k)
     free(k->key_version);
     free(k->time);
     rec_buf_clear(&k->archives);
+    rec_buf_clear(&k->audit);
     *k = (struct rec_restore_keep){0};
 }
 
@@ -107,6 +129,31 @@ static int write_archive(struct rec_sql *db, const char *name, int64_t created, 
                         REC_SQL(rec_sql_text(name), rec_sql_int(created), rec_sql_int(expires)), err);
 }
 
+/* The lines that came after the last one that the archive has. They get new numbers, in the same order. */
+static int write_audit(const struct rec_restore_keep *k, struct rec_sql *db, struct rec_err *err)
+{
+    static const char insert[] = "INSERT INTO audit_log (time, actor, action, object, detail, request) VALUES ($1, $2, $3, $4, $5, $6)";
+    int64_t last = 0, id, time;
+
+    if (rec_sql_get_int(&last, db, "SELECT max(id) FROM audit_log", REC_SQL_NONE, err) < 0)
+        return -1;
+    for (size_t at = 0; at < k->audit.len;) {
+        const char *text[5];
+
+        memcpy(&id, k->audit.data + at, sizeof id);
+        memcpy(&time, k->audit.data + at + sizeof id, sizeof time);
+        at += sizeof id + sizeof time;
+        for (size_t i = 0; i < REC_LENGTH(text); i++) {
+            text[i] = k->audit.data + at;
+            at += strlen(text[i]) + 1;
+        }
+        if (id > last && rec_sql_exec(db, NULL, insert, REC_SQL(rec_sql_int(time), rec_sql_text(text[0]), rec_sql_text(text[1]),
+                                      rec_sql_text(text[2]), rec_sql_text(text[3]), rec_sql_text(text[4])), err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int rec_restore_keep_archive(struct rec_sql *db, const char *path, int64_t created, struct rec_err *err)
 {
     char *whole = realpath(path, NULL);
@@ -120,7 +167,7 @@ int rec_restore_keep_write(const struct rec_restore_keep *k, struct rec_sql *db,
 {
     if (write_ledger(k, db, err) < 0)
         return -1;
-    if (same && rec_sql_exec(db, NULL, "DELETE FROM backups", REC_SQL_NONE, err) < 0)
+    if (same && (rec_sql_exec(db, NULL, "DELETE FROM backups", REC_SQL_NONE, err) < 0 || write_audit(k, db, err) < 0))
         return -1;
     for (size_t at = 0; at < k->archives.len;) {
         const char *name = k->archives.data + at, *times = name + strlen(name) + 1;

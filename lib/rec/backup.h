@@ -267,7 +267,7 @@ struct rec_restore_options {
  *  Refused before anything is touched: an archive that is damaged, of another key, of a newer program or schema; of another store than the one
  *  that is there (unless `foreign`); a store that is there (unless `overwrite`). The store becomes the archive's: its id too. From
  *  the store that was there stay the list of archives, to which this one is added, and who was forgotten: these people's rows are left out
- *  (`report->forgotten`).
+ *  (`report->forgotten`). Of the same store the lines stay that the audit log got since the archive was made.
  *
  *  A crash or failure before the transaction commits leaves the old database and the old files (and `.NAME.rec-tmp`, which the next restore takes
  *  over). After it, the database is the new one and remembers in `meta` that this archive is being restored, until files and migrations are

@@ -446,6 +446,28 @@ static void the_forgotten_stay_forgotten(void **state)
     assert_int_equal(both_int(b, "SELECT count(*) FROM users"), 2);
 }
 
+/* What was done since the archive was made is still known after it was restored, however often; another store's lines are not mixed in. */
+static void the_audit_log_goes_on(void **state)
+{
+    struct both *b = *state;
+    char path[128];
+    int64_t lines;
+
+    fill(b);
+    write_backup(b, path, NULL, NULL);
+    lines = both_int(b, "SELECT count(*) FROM audit_log");
+    both_ok(b, rec_audit_add(&b->store, NOW + 1, "rec-db:bob", "account.role", "x", "admin", "", &b->err));
+    both_ok(b, rec_audit_add(&b->store, NOW + 2, "rec-db:bob", "account.role", "x", "user", "", &b->err));
+    for (int i = 0; i < 2; i++) {
+        both_ok(b, restore(b, path, (struct rec_restore_options){.overwrite = true}, NULL));
+        assert_int_equal(both_int(b, "SELECT count(*) FROM audit_log"), lines + 2);
+        assert_int_equal(both_int(b, "SELECT count(*) FROM audit_log WHERE actor = 'rec-db:bob' AND detail IN ('admin', 'user')"), 2);
+        assert_int_equal(both_int(b, "SELECT time FROM audit_log ORDER BY id DESC LIMIT 1"), NOW + 2);
+    }
+    both_ok(b, rec_audit_add(&b->store, NOW + 3, "rec-db:bob", "key.create", "y", "", "", &b->err));
+    assert_int_equal(both_int(b, "SELECT time FROM audit_log ORDER BY id DESC LIMIT 1"), NOW + 3);
+}
+
 /* Ann stood for u1 by mistake, and was untied before u1 was forgotten: she comes back, and stands for nobody. */
 static void who_was_untied_is_another(void **state)
 {
@@ -739,6 +761,7 @@ int main(void)
         cmocka_unit_test(others_may_share_the_database),
         cmocka_unit_test(the_forgotten_stay_forgotten),
         cmocka_unit_test(who_was_untied_is_another),
+        cmocka_unit_test(the_audit_log_goes_on),
         cmocka_unit_test(files_come_back),
         cmocka_unit_test(links_are_not_followed),
         cmocka_unit_test(hostile_members_are_refused),
