@@ -16,6 +16,16 @@ rec_setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
 }
 
+# Names of programs from standard input, without those that only tools start (HELPERS of the Makefile).
+rec_no_helpers() {
+    grep -vxF "$(sed -n 's/^HELPERS *:= *//p' "$ROOT/Makefile" | tr ' ' '\n')"
+}
+
+# The tools that are in REC_BIN.
+rec_tools() {
+    (cd "$REC_BIN" && printf '%s\n' rec-*) | rec_no_helpers
+}
+
 # need_data ml-100k: skips the test where real ratings are not at hand.
 need_data() {
     [ -d "$REC_TEST_DATA/$1" ] || skip "$1 is not in REC_TEST_DATA"

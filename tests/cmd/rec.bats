@@ -10,11 +10,11 @@ setup() { rec_setup; }
     list=$output
     run -0 rec -h
     [ "$output" = "$list" ]
-    for t in $(cd "$REC_BIN" && printf '%s\n' rec-*); do
+    for t in $(rec_tools); do
         says=$("$t" -h | sed -n "s/^$t: //p" | head -1)
         grep -qE "^  ${t#rec-} +$says\$" <<<"$list" || { echo "$t: $says"; echo "$list"; return 1; }
     done
-    [ "$(rec --list)" = "$(cd "$REC_BIN" && printf '%s\n' rec-* | sed s/rec-// | LC_ALL=C sort)" ]
+    [ "$(rec --list | sed s/^/rec-/ | rec_no_helpers)" = "$(rec_tools | LC_ALL=C sort)" ]
 }
 
 @test "arguments and exit status are the tool's" {

@@ -5,10 +5,8 @@
 load ../helper
 setup() { rec_setup; }
 
-tools() { (cd "$REC_BIN" && printf '%s\n' rec-*); }
-
 @test "every tool prints help on standard output and exits 0" {
-    for t in $(tools); do
+    for t in $(rec_tools); do
         run -0 --separate-stderr "$t" -h
         [[ ${lines[0]} == "usage: $t "* ]]
         [ -z "$stderr" ]
@@ -19,27 +17,27 @@ tools() { (cd "$REC_BIN" && printf '%s\n' rec-*); }
 }
 
 @test "every tool says its version and commit" {
-    for t in $(tools); do
+    for t in $(rec_tools); do
         run -0 "$t" --version
         [[ ${lines[0]} =~ ^$t\ [0-9]+\.[0-9]+\.[0-9]+\ \([0-9a-f]+(-dirty)?\)$ || ${lines[0]} == "$t "*"(unknown)" ]]
     done
 }
 
 @test "an unknown option is refused with the nearest name" {
-    for t in $(tools); do
+    for t in $(rec_tools); do
         refuses 2 "^$t: unknown option --versoin; did you mean --version\?" "$t" --versoin
     done
 }
 
 @test "too many operands are refused" {
-    for t in $(tools); do
+    for t in $(rec_tools); do
         "$t" -h | grep -q 'USER\.\.\.\|FILE\.\.\.\|^commands:' && continue
         refuses 2 "^$t: .*operand" "$t" a b c d e f g h </dev/null
     done
 }
 
 @test "a closed or full standard output is an error" {
-    for t in $(tools); do
+    for t in $(rec_tools); do
         run -1 bash -c "$t -h >/dev/full"
         [[ $output == "$t: standard output: no space left on device" ]]
         run -1 bash -c "$t -h >&-"
@@ -74,7 +72,7 @@ tools() { (cd "$REC_BIN" && printf '%s\n' rec-*); }
 }
 
 @test "completion scripts are accepted by their shells" {
-    for t in $(tools); do
+    for t in $(rec_tools); do
         "$t" --completion bash | bash -n
         if command -v zsh >/dev/null; then "$t" --completion zsh | zsh -n; fi
         if command -v fish >/dev/null; then "$t" --completion fish | fish -n; fi
