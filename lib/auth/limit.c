@@ -8,15 +8,9 @@
  */
 #include <rec/auth.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { NEIGHBOURS = 8 };
 
@@ -41,64 +35,17 @@ struct rec_limit {
     size_t bytes;
 };
 
-/* ---- the file ---- */
-
-static bool is_ours(const struct table *t, size_t n)
+static struct table *map_table(const char *path, size_t bytes, size_t n, struct rec_err *err)
 {
-    return memcmp(t->make, make, sizeof make) == 0 && t->n == n;
-}
+    struct table head = {.n = n};
+    struct table *table;
 
-/* With the file locked: the size, and the head if it is not there. */
-static int prepare(int fd, size_t bytes, size_t n, const char *path, struct rec_err *err)
-{
-    struct table head;
-    struct stat st;
-
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return rec_err_set(err, "%s: not a regular file", path);
-    if ((size_t)st.st_size == bytes && pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head && is_ours(&head, n))
-        return 0;
-    /* A table of another make may be mapped by others: they keep theirs under its old length, in a file that has lost its name. */
-    if (st.st_size > 0)
-        return rec_err_set(err, "%s: not a table of this size; delete it when no server is running", path);
-    memset(&head, 0, sizeof head);
     memcpy(head.make, make, sizeof make);
-    head.n = n;
     rec_secret_random(head.secret, sizeof head.secret);
-    if (posix_fallocate(fd, 0, (off_t)bytes) != 0 || pwrite(fd, &head, sizeof head, 0) != (ssize_t)sizeof head) {
-        if (ftruncate(fd, 0) < 0)
-            return rec_err_errno(err, "%s: no room for %zu bytes, and left half made", path, bytes);
-        return rec_err_set(err, "%s: no room for %zu bytes", path, bytes);
-    }
-    return 0;
-}
-
-static int map_file(struct rec_limit *limit, const char *path, size_t n, struct rec_err *err)
-{
-    int status = -1, fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    if (fd < 0)
-        return rec_err_errno(err, "%s", path);
-    if (flock(fd, LOCK_EX) < 0) {
-        rec_err_errno(err, "%s", path);
-    } else if (prepare(fd, limit->bytes, n, path, err) == 0) {
-        limit->table = mmap(NULL, limit->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        status = limit->table == MAP_FAILED ? rec_err_errno(err, "%s", path) : 0;
-    }
-    /* The mapping holds on to the open file, and with it to the lock: closing alone would keep every other process waiting. */
-    flock(fd, LOCK_UN);
-    close(fd);
-    return status;
-}
-
-static int map_memory(struct rec_limit *limit, size_t n, struct rec_err *err)
-{
-    limit->table = mmap(NULL, limit->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (limit->table == MAP_FAILED)
-        return rec_err_memory(err, "limits");
-    limit->table->n = n;
-    rec_secret_random(limit->table->secret, sizeof limit->table->secret);
-    return 0;
+    table = rec_shared_map(&(struct rec_shared){.bytes = bytes, .head = &head, .head_len = sizeof head, .same = offsetof(struct table, secret),
+                                                .what = "a table of limits"}, path, err);
+    rec_secret_wipe(&head, sizeof head);
+    return table;
 }
 
 int rec_limit_open(struct rec_limit **out, const char *path, size_t keys, struct rec_err *err)
@@ -114,7 +61,8 @@ int rec_limit_open(struct rec_limit **out, const char *path, size_t keys, struct
     if (!limit)
         return -1;
     limit->bytes = bytes;
-    if ((path ? map_file(limit, path, keys, err) : map_memory(limit, keys, err)) < 0) {
+    limit->table = map_table(path, bytes, keys, err);
+    if (!limit->table) {
         free(limit);
         return -1;
     }
@@ -126,7 +74,7 @@ void rec_limit_close(struct rec_limit *limit)
 {
     if (!limit)
         return;
-    munmap(limit->table, limit->bytes);
+    rec_shared_unmap(limit->table, limit->bytes);
     free(limit);
 }
 

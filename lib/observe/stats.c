@@ -4,15 +4,9 @@
  */
 #include <rec/observe.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { NAME_LONGEST = 176, PROBES = 64 };
 enum { FREE, CLAIMED, NAMED };
@@ -40,56 +34,13 @@ struct rec_stats {
     size_t bytes;
 };
 
-/* ---- the file ---- */
-
-static int prepare(int fd, size_t bytes, size_t n, const char *path, struct rec_err *err)
+static struct table *map_table(const char *path, size_t bytes, size_t n, struct rec_err *err)
 {
-    struct table head;
-    struct stat st;
+    struct table head = {.n = n};
 
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return rec_err_set(err, "%s: not a regular file", path);
-    if ((size_t)st.st_size == bytes && pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
-        memcmp(head.make, make, sizeof make) == 0 && head.n == n)
-        return 0;
-    if (st.st_size > 0)
-        return rec_err_set(err, "%s: no counters of this size; delete it when no server is running", path);
-    memset(&head, 0, sizeof head);
     memcpy(head.make, make, sizeof make);
-    head.n = n;
-    if (posix_fallocate(fd, 0, (off_t)bytes) != 0 || pwrite(fd, &head, sizeof head, 0) != (ssize_t)sizeof head) {
-        if (ftruncate(fd, 0) < 0)
-            return rec_err_errno(err, "%s: no room for %zu bytes, and left half made", path, bytes);
-        return rec_err_set(err, "%s: no room for %zu bytes", path, bytes);
-    }
-    return 0;
-}
-
-static int map_file(struct rec_stats *stats, const char *path, size_t n, struct rec_err *err)
-{
-    int status = -1, fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    if (fd < 0)
-        return rec_err_errno(err, "%s", path);
-    if (flock(fd, LOCK_EX) < 0) {
-        rec_err_errno(err, "%s", path);
-    } else if (prepare(fd, stats->bytes, n, path, err) == 0) {
-        stats->table = mmap(NULL, stats->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        status = stats->table == MAP_FAILED ? rec_err_errno(err, "%s", path) : 0;
-    }
-    /* The mapping holds on to the open file, and with it to the lock: closing alone would keep every other process waiting. */
-    flock(fd, LOCK_UN);
-    close(fd);
-    return status;
-}
-
-static int map_memory(struct rec_stats *stats, size_t n, struct rec_err *err)
-{
-    stats->table = mmap(NULL, stats->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (stats->table == MAP_FAILED)
-        return rec_err_memory(err, "counters");
-    stats->table->n = n;
-    return 0;
+    return rec_shared_map(&(struct rec_shared){.bytes = bytes, .head = &head, .head_len = sizeof head, .same = offsetof(struct table, lost),
+                                               .what = "counters"}, path, err);
 }
 
 int rec_stats_open(struct rec_stats **out, const char *path, size_t series, struct rec_err *err)
@@ -103,7 +54,8 @@ int rec_stats_open(struct rec_stats **out, const char *path, size_t series, stru
     if (!stats)
         return -1;
     stats->bytes = sizeof(struct table) + (series + 1) * sizeof(struct rec_stats_cell);
-    if ((path ? map_file(stats, path, series, err) : map_memory(stats, series, err)) < 0) {
+    stats->table = map_table(path, stats->bytes, series, err);
+    if (!stats->table) {
         free(stats);
         return -1;
     }
@@ -115,7 +67,7 @@ void rec_stats_close(struct rec_stats *stats)
 {
     if (!stats)
         return;
-    munmap(stats->table, stats->bytes);
+    rec_shared_unmap(stats->table, stats->bytes);
     free(stats);
 }
 

@@ -12,6 +12,7 @@
  *     hashmap  byte strings to dense numbers
  *     rng      seeded random numbers, the same on every machine
  *     pool     threads over a range of work
+ *     shared   memory that processes share
  *
  * Functions that may fail return 0, or -1 with the reason in `err`. Nothing here prints or exits.
  */
@@ -305,5 +306,20 @@ int rec_pool_run(unsigned threads, size_t n, size_t grain, rec_pool_fn *fn, void
 
 /** Processors this process may run on; at least 1. */
 unsigned rec_pool_processors(void);
+
+/* ---- shared: memory that processes share --------------------------------------------------------- */
+
+/** What is to be mapped: zeros behind a head, whose first `same` bytes (at most 64) tell one make and size from another. */
+struct rec_shared {
+    size_t bytes;             /**< of all of it */
+    const void *head;
+    size_t head_len, same;
+    const char *what;         /**< for messages: "a table of limits" */
+};
+/** Maps the file for reading and writing by all who map it: made (0600) when it is not there or empty, refused when it is another, a link or no
+ *  regular file. @param path  NULL: memory of this process and those it forks.  @return NULL with err set. */
+void *rec_shared_map(const struct rec_shared *shared, const char *path, struct rec_err *err);
+/** NULL is safe. */
+void rec_shared_unmap(void *map, size_t bytes);
 
 #endif

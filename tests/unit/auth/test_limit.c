@@ -138,7 +138,7 @@ static void processes(void **state)
     assert_int_equal(stat(file, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(rec_limit_open(&limit, file, 2048, &err), -1);
-    assert_non_null(strstr(err.text, "not a table of this size"));
+    assert_non_null(strstr(err.text, "not a table of limits of this size"));
     unlink(file);
     assert_int_equal(symlink("/etc/passwd", file), 0);
     assert_int_equal(rec_limit_open(&limit, file, 1024, &err), -1);
