@@ -148,7 +148,8 @@ static void survives_a_deadlock(void **state)
         rec_store_close(&c[i].store);
     }
     assert_int_equal(both_int(b, "SELECT count(*) FROM meta WHERE name IN ('p', 'q') AND value = 'xx'"), 2);
-    assert_int_equal(c[0].calls + c[1].calls, postgres ? 3 : 2);
+    /* One was ended and came again; on a busy machine that may happen more than once. */
+    assert_in_range(c[0].calls + c[1].calls, postgres ? 3 : 2, postgres ? 10 : 2);
     pthread_barrier_destroy(&barrier);
 }
 
