@@ -4,7 +4,6 @@
  */
 #include "service_priv.h"
 
-#include <math.h>
 #include <string.h>
 
 /* ---- answers ---- */
@@ -54,24 +53,13 @@ static int refuse(struct rec_call *c, const char *detail)
 
 static int log_in(struct rec_call *c, const char *name, const char *password, struct rec_err *err)
 {
-    double wait = rec_logins_wait(c, name);
     struct rec_account account;
-    char text[32];
     int lock, found;
 
     if (!c->serve->has_keys)
         return rec_answer_problem(c, 503, "this service has no keys to sign tokens with");
-    if (wait > 0) {
-        rec_answer_problem(c, 429, "too many wrong passwords: try again in %.0f s", ceil(wait));
-        snprintf(text, sizeof text, "%.0f", ceil(wait));
-        rec_response_field(&c->x->response, "Retry-After", text);
+    if (!rec_logins_admit(c, name, &lock))
         return 0;
-    }
-    if (!rec_logins_enter(c->serve, &lock)) {
-        rec_answer_problem(c, 503, "too many people log in at this moment");
-        rec_response_field(&c->x->response, "Retry-After", "3");
-        return 0;
-    }
     found = rec_accounts_login(&account, &c->store, name, password, strlen(password), c->now, err);
     rec_logins_leave(c->serve, lock);
     if (found < 0)

@@ -6,7 +6,6 @@
  */
 #include "service_priv.h"
 
-#include <math.h>
 #include <string.h>
 
 static void write_account(struct rec_json *json, const struct rec_account *a, bool with_email)
@@ -74,11 +73,8 @@ static int post_register(struct rec_call *c, struct rec_err *err)
     if (rec_answer_has_wrong(c))
         return rec_answer_wrongs(c);
     spec.password_len = strlen(spec.password);
-    if (!rec_logins_enter(c->serve, &lock)) {
-        rec_answer_problem(c, 503, "too many people register at this moment");
-        rec_response_field(&c->x->response, "Retry-After", "3");
+    if (!rec_logins_admit(c, NULL, &lock))
         return 0;
-    }
     status = rec_accounts_add(&account, &c->store, &spec, c->now, err);
     rec_logins_leave(c->serve, lock);
     if (status < 0 && rec_sql_fault(c->store.db) == REC_SQL_UNIQUE)
@@ -127,27 +123,16 @@ static int delete_me(struct rec_call *c, struct rec_err *err)
 static int post_password(struct rec_call *c, struct rec_err *err)
 {
     const char *old = member(c, "old_password"), *new = member(c, "new_password");
-    double wait = rec_logins_wait(c, c->account.name);
     struct rec_account account;
     struct rec_err why;
-    char text[32];
     int lock, found;
 
     if (rec_accounts_check_password(new, strlen(new), c->account.name, &why) < 0) {
         rec_answer_wrong(c, "/new_password", "%s", why.text);
         return rec_answer_wrongs(c);
     }
-    if (wait > 0) {
-        rec_answer_problem(c, 429, "too many wrong passwords: try again in %.0f s", ceil(wait));
-        snprintf(text, sizeof text, "%.0f", ceil(wait));
-        rec_response_field(&c->x->response, "Retry-After", text);
+    if (!rec_logins_admit(c, c->account.name, &lock))
         return 0;
-    }
-    if (!rec_logins_enter(c->serve, &lock)) {
-        rec_answer_problem(c, 503, "too many passwords are checked at this moment");
-        rec_response_field(&c->x->response, "Retry-After", "3");
-        return 0;
-    }
     found = rec_accounts_login(&account, &c->store, c->account.name, old, strlen(old), c->now, err);
     /* From the next second on: tokens of this one are void as well. */
     if (found > 0)

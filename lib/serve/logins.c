@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
@@ -38,7 +39,7 @@ static int lock_one(const struct rec_serve *serve)
     return -1;
 }
 
-bool rec_logins_enter(struct rec_serve *serve, int *lock)
+static bool enter(struct rec_serve *serve, int *lock)
 {
     const struct timespec nap = {0, 20000000};
     struct timespec until;
@@ -79,7 +80,7 @@ static void ask(struct rec_limit_answer *a, const struct rec_call *c, const char
     rec_limit_ask(a, c->serve->limit, key, n, &wrong, cost, c->begun);
 }
 
-double rec_logins_wait(const struct rec_call *c, const char *name)
+static double wait_of(const struct rec_call *c, const char *name)
 {
     struct rec_limit_answer a;
 
@@ -92,4 +93,21 @@ void rec_logins_wrong(const struct rec_call *c, const char *name)
     struct rec_limit_answer a;
 
     ask(&a, c, name, 1);
+}
+
+bool rec_logins_admit(struct rec_call *c, const char *name, int *lock)
+{
+    double wait = name ? wait_of(c, name) : 0;
+    char text[32] = "3";
+
+    if (wait <= 0 && enter(c->serve, lock))
+        return true;
+    if (wait > 0) {
+        snprintf(text, sizeof text, "%.0f", ceil(wait));
+        rec_answer_problem(c, 429, "too many wrong passwords: try again in %s s", text);
+    } else {
+        rec_answer_problem(c, 503, "too many passwords are checked at this moment");
+    }
+    rec_response_field(&c->x->response, "Retry-After", text);
+    return false;
 }

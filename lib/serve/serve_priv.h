@@ -183,11 +183,10 @@ void rec_current_drop(struct rec_serve *serve);
 
 /* ---- logins: few at once, and waiting after wrong passwords ---- */
 
-/** Before argon2id is run: false when too many are at it. @param lock  for rec_logins_leave. */
-bool rec_logins_enter(struct rec_serve *serve, int *lock);
+/** Before argon2id is run: false when too many are at it, or `name` (NULL: nobody's) has to wait at the caller's address after wrong passwords; that was
+ *  answered then. @param lock  for rec_logins_leave. */
+bool rec_logins_admit(struct rec_call *c, const char *name, int *lock);
 void rec_logins_leave(struct rec_serve *serve, int lock);
-/** Seconds until that name may be tried again from the caller's address; 0: now. */
-double rec_logins_wait(const struct rec_call *c, const char *name);
 void rec_logins_wrong(const struct rec_call *c, const char *name);
 
 /* ---- workers: threads for what takes long ---- */
