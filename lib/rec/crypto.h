@@ -4,6 +4,7 @@
  *
  *     secret     random bytes, comparison in constant time, wiping; hex and base64url
  *     hash       BLAKE2b-256, with or without a key (RFC 7693)
+ *     sha256     SHA-256 (FIPS 180-4), for digests that other programs check too
  *     mac        HMAC-SHA256 (RFC 2104)
  *     sign       Ed25519 signatures (RFC 8032)
  *     seal       one small text encrypted and authenticated: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03)
@@ -64,6 +65,19 @@ void rec_hash_add(struct rec_hash *hash, const void *bytes, size_t n);
 void rec_hash_end(struct rec_hash *hash, unsigned char out[REC_HASH_BYTES]);
 /** All three in one. */
 void rec_hash(unsigned char out[REC_HASH_BYTES], const void *bytes, size_t n, const unsigned char *key);
+
+/* ---- sha256: what sha256sum prints ---------------------------------------------------------------- */
+
+#define REC_SHA256_BYTES 32
+
+struct rec_sha256 {
+    uint64_t state[13];
+};
+void rec_sha256_begin(struct rec_sha256 *hash);
+void rec_sha256_add(struct rec_sha256 *hash, const void *bytes, size_t n);
+void rec_sha256_end(struct rec_sha256 *hash, unsigned char out[REC_SHA256_BYTES]);
+/** Of a file, read as it is, in hexadecimal and NUL. */
+int rec_sha256_file(char out[2 * REC_SHA256_BYTES + 1], const char *path, struct rec_err *err);
 
 /* ---- mac: HMAC-SHA256 ---------------------------------------------------------------------------- */
 
