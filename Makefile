@@ -41,7 +41,7 @@ endif
 # -- rooms and tools: these lines are the architecture -------------------------------------------
 # A room of lib/ becomes one archive; rooms stand here from the top of the picture to its foot.
 
-ROOMS       := serve eval models score auth http cache backup store sql crypto synth ingest data linalg kernels format observe util
+ROOMS       := serve eval models score auth http cache backup store sql registry crypto synth ingest data linalg kernels format observe util
 LIBS.format := -lcsv -lyaml -ljansson -lz -lzstd
 LIBS.linalg := -llapacke -lopenblas
 LIBS.util   := -lm
@@ -49,6 +49,7 @@ LIBS.crypto := -lsodium
 LIBS.http   := -levent_core -lssl -lcrypto
 LIBS.sql    := -lsqlite3 -lpq
 LIBS.cache  := -lhiredis
+LIBS.registry := -lcurl
 
 # What each tool is composed of, besides cmd/tool*.c, format and util, which every one needs.
 USES.rec           :=
