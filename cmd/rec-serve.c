@@ -65,7 +65,7 @@ int main(int argc, char **argv)
         return tool_fail(&tool, &err);
     if (serve_input(&what, &in, &out, &err) < 0)
         return tool_fail(&tool, &err);
-    if (serve_options.listen || what == SERVE_LISTENING || serve_store_is_server() || serve_options.cache) {
+    if (serve_options.listen || what == SERVE_LISTENING || serve_store_is_server() || serve_options.cache || serve_options.limits) {
         become_listener(&err, given);
         return tool_fail(&tool, &err);
     }

@@ -27,6 +27,8 @@ static struct rec_opt opts[] = {
     {0, "keys", "FILE", REC_OPT_FILE, &keys, .flags = REC_OPT_COMMON, .help = "the keyring; else rec.keys beside an SQLite file"},
     {0, "cache", "URL", REC_OPT_TEXT, &serve_options.cache, .flags = REC_OPT_URL,
      .help = "keep answers there: redis://host:6379/0 or unix:/run/redis.sock"},
+    {0, "limits", "URL", REC_OPT_TEXT, &serve_options.limits, .flags = REC_OPT_URL,
+     .help = "share limits with other hosts by a Redis there"},
     {0, "state", "DIR", REC_OPT_FILE, &state, .help = "what processes share: counters and limits; made when it is not there"},
     {0, "tls-cert", "FILE", REC_OPT_FILE, &serve_options.tls_cert, .help = "certificate and its chain (PEM)"},
     {0, "tls-key", "FILE", REC_OPT_FILE, &serve_options.tls_key, .help = "its private key (PEM)"},
@@ -125,6 +127,7 @@ int serve_config(struct rec_serve_config *out, const struct tool *tool, struct r
         return rec_err_errno(err, "keys: rec-db init makes a store and its keyring, --keys names it: %s", ring);
     *out = (struct rec_serve_config){
         .model = tool_operand(tool, 0), .catalogue = catalogue, .store = store, .keys = ring, .state = state, .cache = serve_options.cache,
+        .limits = serve_options.limits,
         .issuer = issuer, .audience = audience, .alg = strcmp(alg, "EdDSA") == 0 ? REC_TOKEN_EDDSA : REC_TOKEN_HS256,
         .access_life = (double)access_life, .refresh_life = (double)refresh_life,
         .proxies = ended(proxy, &proxies), .origins = ended(origin, &origins),

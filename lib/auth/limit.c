@@ -6,7 +6,7 @@
  * and passes if it is then no further ahead of now than burst / rate. No process waits for another: slots change by compare-and-swap.
  * A moment further ahead than the burst allows cannot be right (the clock began anew, or the rate was changed), and is cut back.
  */
-#include <rec/auth.h>
+#include "limit_priv.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -111,11 +111,23 @@ static struct slot *find(struct table *t, uint64_t hash)
     return oldest;
 }
 
+void rec_limit_tell(struct rec_limit_answer *answer, const struct rec_limit_rate *rate, double cost, double ahead)
+{
+    double interval = 1e6 / rate->per_second, window = rate->burst * interval, after = ahead + cost * interval;
+
+    answer->allowed = after <= window + 0.5; /* half of a microsecond, which rounding may add */
+    if (answer->allowed)
+        ahead = after > 0 ? after : 0;
+    answer->retry = answer->allowed ? 0 : (after - window) * 1e-6;
+    answer->remaining = ahead >= window ? 0 : (double)(uint64_t)((window - ahead) / interval + 1e-6);
+    answer->reset = ahead * 1e-6;
+}
+
 void rec_limit_ask(struct rec_limit_answer *answer, struct rec_limit *limit, const void *key, size_t len, const struct rec_limit_rate *rate,
                    double cost, double now)
 {
     struct slot *slot = find(limit->table, hash_of(limit->table, key, len));
-    double interval = 1e6 / rate->per_second, window = rate->burst * interval, at = now * 1e6, ahead, after;
+    double window = rate->burst * (1e6 / rate->per_second), at = now * 1e6, ahead;
     uint64_t until = atomic_load(&slot->until), next;
     bool wrong;
 
@@ -123,13 +135,7 @@ void rec_limit_ask(struct rec_limit_answer *answer, struct rec_limit *limit, con
         ahead = (double)until - at;
         wrong = ahead > window + 1;
         ahead = ahead < 0 ? 0 : ahead > window ? window : ahead;
-        after = ahead + cost * interval;
-        answer->allowed = after <= window + 0.5; /* half of a microsecond, which rounding may add */
-        next = (uint64_t)(at + (answer->allowed ? after : ahead) + 0.5);
+        rec_limit_tell(answer, rate, cost, ahead);
+        next = (uint64_t)(at + (answer->allowed ? answer->reset * 1e6 : ahead) + 0.5);
     } while ((answer->allowed || wrong) && !atomic_compare_exchange_weak(&slot->until, &until, next));
-    if (answer->allowed)
-        ahead = after;
-    answer->retry = answer->allowed ? 0 : (after - window) * 1e-6;
-    answer->remaining = ahead >= window ? 0 : (double)(uint64_t)((window - ahead) / interval + 1e-6);
-    answer->reset = ahead * 1e-6;
 }

@@ -22,8 +22,8 @@
 /* Connections kept for later; nanoseconds that a server is left alone. */
 enum { KEPT = 64, PAUSE = 1000000000 };
 
-/* A key of Redis: "rec:" and 43 letters. */
-enum { NAME = 4 + 43 };
+/* A key of Redis: "rec:" and 43 letters. Words of a command: a script's digest, the number of its keys, its key, and what it is told. */
+enum { NAME = 4 + 43, WORDS = 4 + REC_CACHE_ARGUMENTS };
 
 const char *const rec_cache_outcomes[REC_CACHE_OUTCOMES] = {"hit", "miss", "away", "refused", "wrong"};
 
@@ -104,11 +104,12 @@ static void drop_kept(struct rec_cache *cache)
 /* ---- one question ---- */
 
 struct question {
-    const char *word[6];
-    size_t len[6];
+    const char *word[WORDS];
+    size_t len[WORDS];
     int n;
     char type;                     /* of the answer */
     struct rec_buf *answer;        /* NULL: not wanted */
+    bool no_script;                /* the server said that it does not know the script */
 };
 
 static void add_word(struct question *q, const void *word, size_t len)
@@ -118,7 +119,7 @@ static void add_word(struct question *q, const void *word, size_t len)
 }
 
 /* On one connection, which is given back or closed. */
-static enum rec_cache_outcome ask_on(struct rec_cache *cache, void *connection, const struct question *q, double deadline, struct rec_err *err)
+static enum rec_cache_outcome ask_on(struct rec_cache *cache, void *connection, struct question *q, double deadline, struct rec_err *err)
 {
     const char *text = NULL;
     size_t len = 0;
@@ -126,6 +127,7 @@ static enum rec_cache_outcome ask_on(struct rec_cache *cache, void *connection, 
 
     if (outcome == REC_CACHE_HIT && q->answer)
         rec_buf_add(q->answer, text, len);
+    q->no_script = outcome == REC_CACHE_REFUSED && len == strlen("NOSCRIPT") && memcmp(text, "NOSCRIPT", len) == 0;
     if (outcome == REC_CACHE_AWAY || outcome == REC_CACHE_WRONG)
         cache->driver->close(connection);
     else
@@ -135,7 +137,7 @@ static enum rec_cache_outcome ask_on(struct rec_cache *cache, void *connection, 
 
 /* A server that was started anew has forgotten the connections that are kept: one that fails has the others closed, and a new one is tried in what
  * is left of the time. */
-static enum rec_cache_outcome ask_server(struct rec_cache *cache, const struct question *q, double deadline, struct rec_err *err)
+static enum rec_cache_outcome ask_server(struct rec_cache *cache, struct question *q, double deadline, struct rec_err *err)
 {
     void *connection = take_kept(cache);
 
@@ -153,7 +155,7 @@ static enum rec_cache_outcome ask_server(struct rec_cache *cache, const struct q
     return ask_on(cache, connection, q, deadline, err);
 }
 
-static enum rec_cache_outcome ask(struct rec_cache *cache, const struct question *q, double *budget, struct rec_err *err)
+static enum rec_cache_outcome ask(struct rec_cache *cache, struct question *q, double *budget, struct rec_err *err)
 {
     struct rec_err ignored;
     enum rec_cache_outcome outcome;
@@ -203,7 +205,7 @@ enum rec_cache_outcome rec_cache_get(struct rec_buf *out, struct rec_cache *cach
     if (outcome == REC_CACHE_HIT &&
         (sealed.failed || rec_seal_open(out, sealed.data ? sealed.data : "", sealed.len, name, strlen(name), cache->seal_key, NULL) < 0)) {
         outcome = REC_CACHE_WRONG;
-        rec_err_set(err, "cache: the value kept under this key is not one of ours: it was not taken");
+        rec_err_set(err, "the value kept under this key is not one of ours: it was not taken");
     }
     rec_buf_clear(&sealed);
     atomic_fetch_add(&cache->gets[outcome], 1);
@@ -248,6 +250,38 @@ enum rec_cache_outcome rec_cache_delete(struct rec_cache *cache, const void *key
         outcome = REC_CACHE_MISS;
     rec_buf_clear(&count);
     return outcome;
+}
+
+/* ---- scripts ---- */
+
+static enum rec_cache_outcome run(struct rec_buf *out, bool *no_script, struct rec_cache *cache, const char *command, const char *script,
+                                  const char *name, const char *const *argument, size_t n, double *budget, struct rec_err *err)
+{
+    struct question q = {.type = '$', .answer = out};
+    enum rec_cache_outcome outcome;
+
+    add_word(&q, command, strlen(command));
+    add_word(&q, script, strlen(script));
+    add_word(&q, "1", 1);
+    add_word(&q, name, strlen(name));
+    for (size_t i = 0; i < n && i < REC_CACHE_ARGUMENTS; i++)
+        add_word(&q, argument[i], strlen(argument[i]));
+    outcome = ask(cache, &q, budget, err);
+    *no_script = q.no_script;
+    return outcome;
+}
+
+/* By its digest, and by its text to a server that has not heard of it yet, or was started anew since. */
+enum rec_cache_outcome rec_cache_run(struct rec_buf *out, struct rec_cache *cache, const struct rec_cache_script *script, const void *key,
+                                     size_t key_len, const char *const *argument, size_t n, double *budget, struct rec_err *err)
+{
+    enum rec_cache_outcome outcome;
+    char name[NAME + 1];
+    bool unknown;
+
+    make_name(name, cache, key, key_len);
+    outcome = run(out, &unknown, cache, "EVALSHA", script->sha1, name, argument, n, budget, err);
+    return unknown ? run(out, &unknown, cache, "EVAL", script->text, name, argument, n, budget, err) : outcome;
 }
 
 /* ---- opening and closing ---- */

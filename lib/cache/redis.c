@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Redis as a cache: RESP2 (the protocol, https://redis.io/docs/reference/protocol-spec), written and read by hiredis, on sockets of our own: hiredis
+ * Redis: RESP2 (the protocol, https://redis.io/docs/reference/protocol-spec), written and read by hiredis, on sockets of our own: hiredis
  * bounds each read, and what has to be bounded is the whole call, also against a server that sends one byte at a time.
  *
  * An answer's first byte is looked at before hiredis sees it: none of ours is an array, so that no server can make it build nested ones.
@@ -128,7 +128,7 @@ static void take_path(struct server *s)
 
 static int resolve(void **resolved, const struct rec_cache_address *address, struct rec_err *err)
 {
-    struct server *s = rec_calloc(1, sizeof *s, "cache", err);
+    struct server *s = rec_calloc(1, sizeof *s, "redis", err);
 
     *resolved = s;
     if (!s)
@@ -137,10 +137,10 @@ static int resolve(void **resolved, const struct rec_cache_address *address, str
     pthread_mutex_init(&s->lock, NULL);
     atomic_store(&s->users, 1);
     if (address->host[0]) {
-        snprintf(s->name, sizeof s->name, "cache %s:%s", address->host, address->port);
+        snprintf(s->name, sizeof s->name, "redis %s:%s", address->host, address->port);
         look_up(s);
     } else {
-        snprintf(s->name, sizeof s->name, "cache %s", address->path);
+        snprintf(s->name, sizeof s->name, "redis %s", address->path);
         take_path(s);
     }
     return 0;
@@ -236,11 +236,15 @@ static enum rec_cache_outcome receive(struct connection *c, char type, double de
 /* ---- a command ---- */
 
 /* Of an error the first word is told, "OOM", "READONLY": the rest is whatever the server likes to write in our log. */
-static enum rec_cache_outcome refused(const struct connection *c, struct rec_err *err)
+static enum rec_cache_outcome refused(const char **word, size_t *len, const struct connection *c, struct rec_err *err)
 {
-    size_t len = strspn(c->reply->str, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-
-    rec_err_set(err, "%s: refused: %.*s", c->server->name, len && len <= 16 ? (int)len : 5, len && len <= 16 ? c->reply->str : "error");
+    *word = c->reply->str;
+    *len = strspn(c->reply->str, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    if (!*len || *len > 16) {
+        *word = "error";
+        *len = strlen(*word);
+    }
+    rec_err_set(err, "%s: refused: %.*s", c->server->name, (int)*len, *word);
     return REC_CACHE_REFUSED;
 }
 
@@ -254,7 +258,7 @@ static enum rec_cache_outcome take_reply(const char **text, size_t *len, struct 
     if (c->reply->type == REDIS_REPLY_NIL)
         return REC_CACHE_MISS;
     if (c->reply->type == REDIS_REPLY_ERROR)
-        return refused(c, err);
+        return refused(text, len, c, err);
     if (c->reply->type != types[(unsigned char)type])
         return nonsense(c, err);
     *text = type == ':' ? (c->reply->integer ? "1" : "0") : c->reply->str;

@@ -4,6 +4,7 @@
  *
  *     token     JSON Web Tokens (RFC 7519) as compact JWS (RFC 7515), HS256 and EdDSA (RFC 7518, RFC 8037), after RFC 8725
  *     limit     so many requests in so much time: GCRA, in a file that all processes share
+ *     limit_remote   the same, on a Redis server that several hosts share
  *
  *     struct rec_token_keys keys;
  *     struct rec_token_claims claims = {.subject = account, .kind = REC_TOKEN_ACCESS, .issued = now, .expires = now + 900};
@@ -14,6 +15,7 @@
 #ifndef REC_AUTH_H
 #define REC_AUTH_H
 
+#include <rec/cache.h>
 #include <rec/crypto.h>
 
 /* ---- token: JSON Web Tokens -----------------------------------------------------------------------
@@ -93,9 +95,18 @@ struct rec_limit_answer {
 /** Maps the table of that file, made (0600) when it is not there or empty; refused when it is another. @param path  NULL: of this process alone.
  *  @param keys  room for so many, a power of two; 16 bytes each. */
 int rec_limit_open(struct rec_limit **out, const char *path, size_t keys, struct rec_err *err);
-/** Whether a request that costs `cost` (1 as a rule) may pass now (seconds of any steady clock shared by all processes). Takes nothing when not. */
+/** Whether a request that costs `cost` (1 as a rule) may pass now (seconds of any steady clock shared by all processes). Takes nothing when not.
+ *  A cost below 0 gives back what was taken. */
 void rec_limit_ask(struct rec_limit_answer *answer, struct rec_limit *limit, const void *key, size_t len, const struct rec_limit_rate *rate,
                    double cost, double now);
 void rec_limit_close(struct rec_limit *limit);
+
+/** As rec_limit_ask, of buckets that a server keeps for all who share its secret (rec_cache_open), by its clock: one question and one answer.
+ *  @param budget  seconds that may be spent; what is left of them when it returns  @return HIT: *answer is filled; AWAY, REFUSED, WRONG: it is not,
+ *  and err says why, "" while the server is being left alone */
+enum rec_cache_outcome rec_limit_remote_ask(struct rec_limit_answer *answer, struct rec_cache *server, const void *key, size_t len,
+                                            const struct rec_limit_rate *rate, double cost, double *budget, struct rec_err *err);
+/** What it has the server run. */
+extern const struct rec_cache_script rec_limit_remote_script;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * cache: answers that were made before, kept by a Redis server.
+ * cache: answers that were made before, kept by a Redis server; and what several hosts keep there together.
  *
  *     cache      asking and keeping: sealed values, a bound on what it may cost, leaving a server alone that does not answer
  *     redis      the driver: Redis over TCP or a Unix socket, by hiredis
@@ -59,7 +59,7 @@ struct rec_cache_driver {
     void *(*connect)(void *resolved, double deadline, struct rec_err *err);
     void (*close)(void *connection);
     /** Sends a command of `n` words and waits for its answer, which has to be of that type of RESP ('$' bytes, '+' a status, ':' a number), or nil
-     *  (MISS), or an error (REFUSED). *text of a HIT is its bytes, borrowed until the next command. */
+     *  (MISS), or an error (REFUSED). *text of a HIT is its bytes, of REFUSED the error's first word; borrowed until the next command. */
     enum rec_cache_outcome (*ask)(const char **text, size_t *len, void *connection, char type, const char *const *word, const size_t *word_len,
                                   int n, double deadline, struct rec_err *err);
 };
@@ -89,6 +89,18 @@ enum rec_cache_outcome rec_cache_set(struct rec_cache *cache, const void *key, s
                                      double *budget, struct rec_err *err);
 /** HIT: it was there, MISS: it was not. */
 enum rec_cache_outcome rec_cache_delete(struct rec_cache *cache, const void *key, size_t key_len, double *budget, struct rec_err *err);
+
+/** A program in Lua that the server runs as one step: nobody else's command comes between its own. */
+struct rec_cache_script {
+    const char *text;
+    char sha1[41];                /**< of the text, by which the server knows it once it has run */
+};
+/** Texts that a script may be told. */
+#define REC_CACHE_ARGUMENTS 4
+/** Runs it for a key, KEYS[1]: what is kept under it is the script's own affair, and is not sealed. Adds its answer, which has to be bytes, to `out`;
+ *  MISS when it answers nothing.  @param argument  [n] NUL-terminated texts, ARGV */
+enum rec_cache_outcome rec_cache_run(struct rec_buf *out, struct rec_cache *cache, const struct rec_cache_script *script, const void *key,
+                                     size_t key_len, const char *const *argument, size_t n, double *budget, struct rec_err *err);
 
 /** How gets came out since it was opened, by rec_cache_outcome; and how many connections were made. */
 struct rec_cache_counts {

@@ -11,6 +11,7 @@
  *     identity   who is asking, and whether they may
  *     answer     JSON answers and problems (RFC 9457)
  *     workers    threads for what takes long
+ *     limits     the limits of a request: this host's, and those that hosts share
  *     logins     few passwords checked at once, and waiting after wrong ones
  *     current    the model in use: verified, swapped without a failed request
  *     service    counters
@@ -46,7 +47,8 @@ struct rec_serve_config {
     const struct rec_sql_driver *const *drivers;
     const char *state;               /**< a directory of ours; NULL: counters and limits of this process alone */
     const char *cache;               /**< "redis://host:6379/0", "unix:/run/redis.sock" (rec_cache_open); NULL: none */
-    const struct rec_cache_driver *cache_driver; /**< with a cache: &rec_redis; named here so that a program without one links no client of Redis */
+    const char *limits;              /**< a server as of `cache` that keeps the limits of several hosts; NULL: each host has its own */
+    const struct rec_cache_driver *cache_driver; /**< with either: &rec_redis; named here so that a program without one links no client of Redis */
     const char *issuer, *audience;   /**< of tokens: "rec" and "rec" */
     enum rec_token_alg alg;          /**< that new tokens are signed with */
     double access_life, refresh_life;/**< seconds: 900 and 1,209,600 */

@@ -76,7 +76,7 @@ static int make_key(struct rec_cached *cached, struct rec_call *c, const char *w
 static void tell(struct rec_call *c, const struct rec_err *err)
 {
     if (err->text[0])
-        rec_serve_say(c->serve, "%s", err->text);
+        rec_serve_say(c->serve, "cache: %s", err->text);
 }
 
 int rec_cached_find(struct rec_cached *cached, struct rec_call *c, const char *what, const char *about, bool of_user, struct rec_err *err)
@@ -85,7 +85,7 @@ int rec_cached_find(struct rec_cached *cached, struct rec_call *c, const char *w
     enum rec_cache_outcome outcome;
     struct rec_err why = {0};
 
-    *cached = (struct rec_cached){.budget = REC_CACHE_BUDGET};
+    *cached = (struct rec_cached){.budget = c->patience};
     if (!c->serve->cache)
         return 0;
     if (make_key(cached, c, what, about, of_user, err) < 0)

@@ -108,7 +108,7 @@ static bool is_over(struct rec_call *c, const char *kind, const char *key, const
     if (!c->serve->limit || !rate->burst || !key[0])
         return false;
     snprintf(name, sizeof name, "%s:%s", kind, key);
-    rec_limit_ask(&a, c->serve->limit, name, strlen(name), rate, 1, c->begun);
+    rec_limits_ask(&a, c, name, strlen(name), rate, 1);
     wait = whole((a.allowed ? a.reset : a.retry) + 0.999);
     if (!a.allowed)
         rec_answer_problem(c, 429, "too many requests: try again in %lld s", wait);
@@ -227,7 +227,7 @@ static void clear(struct rec_call *c)
 
 void rec_dispatch_call(struct rec_serve *serve, struct rec_exchange *x)
 {
-    struct rec_call c = {.serve = serve, .x = x, .now = x->received / 1000000, .begun = steady()};
+    struct rec_call c = {.serve = serve, .x = x, .now = x->received / 1000000, .begun = steady(), .patience = REC_CACHE_BUDGET};
     char peer[64], network[64], allow[64];
 
     find_peer(&c, peer);
@@ -251,8 +251,8 @@ bool rec_dispatch_is_slow(const struct rec_serve *serve, const struct rec_exchan
     const struct rec_route *route = rec_routes_find(x->message->method, &x->target, param, allow);
 
     /* A look into a SQLite file takes some microseconds, less than waking a thread; a round trip to a server does not. */
-    return route && ((route->flags & REC_ROUTE_SLOW) || (serve->remote && wants_credentials(x->message)) ||
-                     (serve->cache && (route->flags & REC_ROUTE_CACHED)));
+    return serve->limits || (route && ((route->flags & REC_ROUTE_SLOW) || (serve->remote && wants_credentials(x->message)) ||
+                     (serve->cache && (route->flags & REC_ROUTE_CACHED))));
 }
 
 /* ---- fields of every answer ---- */

@@ -69,7 +69,7 @@ void rec_logins_leave(struct rec_serve *serve, int lock)
     sem_post(&serve->logins);
 }
 
-static void ask(struct rec_limit_answer *a, const struct rec_call *c, const char *name, double cost)
+static void ask(struct rec_limit_answer *a, struct rec_call *c, const char *name, double cost)
 {
     char key[200];
     size_t n = (size_t)snprintf(key, sizeof key, "wrong:%.64s:", c->network);
@@ -77,10 +77,10 @@ static void ask(struct rec_limit_answer *a, const struct rec_call *c, const char
     /* Names are told apart without regard to case, so that spelling is no way around. */
     for (; *name && n < sizeof key - 1; name++)
         key[n++] = *name >= 'A' && *name <= 'Z' ? (char)(*name + 32) : *name;
-    rec_limit_ask(a, c->serve->limit, key, n, &wrong, cost, c->begun);
+    rec_limits_ask(a, c, key, n, &wrong, cost);
 }
 
-static double wait_of(const struct rec_call *c, const char *name)
+static double wait_of(struct rec_call *c, const char *name)
 {
     struct rec_limit_answer a;
 
@@ -88,7 +88,7 @@ static double wait_of(const struct rec_call *c, const char *name)
     return a.remaining >= 1 ? 0 : a.reset - (wrong.burst - 1) / wrong.per_second;
 }
 
-void rec_logins_wrong(const struct rec_call *c, const char *name)
+void rec_logins_wrong(struct rec_call *c, const char *name)
 {
     struct rec_limit_answer a;
 

@@ -163,25 +163,27 @@ static int open_store(struct rec_serve *serve, struct rec_err *err)
     return 0;
 }
 
-/* What processes with the same keyring keep, the others can read: those that have none keep it in the open. */
-static int open_cache(struct rec_serve *serve, struct rec_err *err)
+/* What those with the same keyring keep, the others can read: those that have none keep it in the open. @param file  of the state
+ * directory: until when the server is left alone */
+static int open_redis(struct rec_cache **out, struct rec_serve *serve, const char *url, const char *what, const char *file,
+                      struct rec_err *err)
 {
     const struct rec_serve_config *c = &serve->config;
     unsigned char secret[REC_KEY_BYTES];
     char state[4096];
     int status = 0;
 
-    if (!c->cache)
+    if (!url)
         return 0;
     if (!c->cache_driver)
-        return rec_err_set(err, "cache: this program was made without one");
+        return rec_err_set(err, "%s: this program was made without Redis", what);
     if (serve->has_keys)
         status = rec_keyring_derive(secret, &serve->ring, serve->ring.newest, REC_KEY_CACHE, err);
-    snprintf(state, sizeof state, "%s/cache", c->state ? c->state : "");
+    snprintf(state, sizeof state, "%s/%s", c->state ? c->state : "", file);
     if (status == 0)
-        status = rec_cache_open(&serve->cache, c->cache, c->cache_driver, serve->has_keys ? secret : NULL, c->state ? state : NULL, err);
+        status = rec_cache_open(out, url, c->cache_driver, serve->has_keys ? secret : NULL, c->state ? state : NULL, err);
     rec_secret_wipe(secret, sizeof secret);
-    return status;
+    return status == 0 ? 0 : rec_err_prefix(err, what);
 }
 
 int rec_serve_open(struct rec_serve **out, const struct rec_serve_config *config, struct rec_err *err)
@@ -199,7 +201,8 @@ int rec_serve_open(struct rec_serve **out, const struct rec_serve_config *config
     serve->handler = (struct rec_connection_handler){handle, finished, refused, serve};
     pthread_mutex_init(&serve->swap, NULL);
     sem_init(&serve->logins, 0, (unsigned)serve->config.logins);
-    if (open_shared(serve, err) < 0 || rec_service_open(serve, err) < 0 || open_store(serve, err) < 0 || open_cache(serve, err) < 0 ||
+    if (open_shared(serve, err) < 0 || rec_service_open(serve, err) < 0 || open_store(serve, err) < 0 || open_redis(&serve->cache, serve, serve->config.cache, "cache", "cache", err) < 0 ||
+        open_redis(&serve->limits, serve, serve->config.limits, "limits", "limits.away", err) < 0 ||
         (config->model && rec_current_load(serve, NULL, err) < 0) ||
         (config->workers && rec_workers_start(&serve->workers, config->workers, work, serve, err) < 0)) {
         rec_serve_close(serve);
@@ -219,6 +222,7 @@ void rec_serve_close(struct rec_serve *serve)
     if (serve->pool)
         rec_sqlpool_free(serve->pool);
     rec_cache_close(serve->cache);
+    rec_cache_close(serve->limits);
     rec_limit_close(serve->limit);
     rec_service_close(serve);
     rec_stats_close(serve->stats);

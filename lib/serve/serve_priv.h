@@ -101,6 +101,7 @@ struct rec_call {
     const char *network;           /**< what limits go by: the address, of IPv6 the network of 64 bits */
     int64_t now;                   /**< seconds */
     double begun;                  /**< a steady clock */
+    double patience;               /**< seconds that this call may still lose to Redis, limits and cache together */
 
     bool authenticated, by_key;
     struct rec_account account;
@@ -181,13 +182,18 @@ void rec_current_give(struct rec_current *current);
 int rec_current_load(struct rec_serve *serve, bool *changed, struct rec_err *err);
 void rec_current_drop(struct rec_serve *serve);
 
+/* ---- limits ---- */
+
+/** As rec_limit_ask, of this host, and of all hosts where they share their limits. */
+void rec_limits_ask(struct rec_limit_answer *answer, struct rec_call *c, const void *key, size_t len, const struct rec_limit_rate *rate, double cost);
+
 /* ---- logins: few at once, and waiting after wrong passwords ---- */
 
 /** Before argon2id is run: false when too many are at it, or `name` (NULL: nobody's) has to wait at the caller's address after wrong passwords; that was
  *  answered then. @param lock  for rec_logins_leave. */
 bool rec_logins_admit(struct rec_call *c, const char *name, int *lock);
 void rec_logins_leave(struct rec_serve *serve, int lock);
-void rec_logins_wrong(const struct rec_call *c, const char *name);
+void rec_logins_wrong(struct rec_call *c, const char *name);
 
 /* ---- workers: threads for what takes long ---- */
 
@@ -240,7 +246,7 @@ struct rec_serve {
     struct rec_sqlpool *pool;
     bool remote;                   /**< the store is a server */
     struct rec_appender *appender; /**< with workers and SQLite; else NULL */
-    struct rec_cache *cache;
+    struct rec_cache *cache, *limits; /**< NULL: none. Limits that hosts share; `limit` is asked first all the same */
     struct rec_current *current;   /**< under `swap` */
     pthread_mutex_t swap;
     sem_t logins;                  /**< passwords that may be checked at once in this process */

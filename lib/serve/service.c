@@ -19,10 +19,12 @@ const struct rec_prom_metric rec_service_logins = {"rec_logins_total", REC_PROM_
 const struct rec_prom_metric rec_service_reloads = {"rec_model_loads_total", REC_PROM_COUNTER, "Models taken into use or not, by outcome.", NULL, 0};
 const struct rec_prom_metric rec_service_loaded = {"rec_model_loaded_timestamp_seconds", REC_PROM_GAUGE, "When the model in use was taken into use.", NULL, 0};
 const struct rec_prom_metric rec_service_cache = {"rec_cache_requests_total", REC_PROM_COUNTER, "Questions to the cache, by outcome.", NULL, 0};
+const struct rec_prom_metric rec_service_limits = {"rec_limits_requests_total", REC_PROM_COUNTER,
+                                                  "Questions to the server of the limits that hosts share, by outcome.", NULL, 0};
 
 const struct rec_prom_metric *const rec_service_metrics[] = {
     &rec_service_requests, &rec_service_seconds, &rec_service_bytes, &rec_service_limited, &rec_service_events, &rec_service_lists,
-    &rec_service_logins, &rec_service_reloads, &rec_service_loaded, &rec_service_cache, NULL,
+    &rec_service_logins, &rec_service_reloads, &rec_service_loaded, &rec_service_cache, &rec_service_limits, NULL,
 };
 
 void rec_service_add(struct rec_serve *serve, const struct rec_prom_metric *metric, const char *name, const char *value)

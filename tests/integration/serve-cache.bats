@@ -60,13 +60,13 @@ counted() {
     "$SERVE_ROOT/tests/redis" kill "$REDIS"
     sleep 1.1
     curl -sS "$URL/recommendations/1?k=5" | cmp - want
-    [ "$(grep -c '^rec-serve: cache .*: no answer in time' serve.err)" -ge 4 ]
-    grep -q '^rec-serve: cache .*: no such file or directory' serve.err
+    [ "$(grep -c '^rec-serve: cache: redis .*: no answer in time' serve.err)" -ge 4 ]
+    grep -q '^rec-serve: cache: redis .*: no such file or directory' serve.err
 }
 
 @test "a URL that is none is refused at the start, without its password" {
     run rec-serve --listen 127.0.0.1:0 --cache redis://:geheim@host:x model.rec
     [ "$status" -eq 1 ]
-    [[ $output == *"rec-serve: cache URL: port: "* ]]
+    [[ $output == *"rec-serve: cache: Redis URL: port: "* ]]
     [[ $output != *geheim* ]]
 }

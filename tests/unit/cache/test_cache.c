@@ -339,7 +339,7 @@ static void reads_urls(void **state)
         if (rec_cache_open(&cache, bad[i], &rec_redis, NULL, NULL, &err) == 0)
             fail_msg("%s was taken", bad[i]);
         assert_null(cache);
-        assert_memory_equal(err.text, "cache URL: ", 11);
+        assert_memory_equal(err.text, "Redis URL: ", 11);
     }
     memset(longest + 6, 'x', sizeof longest - 7);
     assert_int_equal(rec_cache_open(&cache, longest, &rec_redis, NULL, NULL, &err), -1);

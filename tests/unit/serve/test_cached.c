@@ -187,7 +187,7 @@ static void does_without(void **state)
     asks(&p, "/recommendations/me?k=2", "miss", SERVICE_USER);
     redis_kill(&redis);
     asks(&p, "/recommendations/me", "away", SERVICE_USER);
-    assert_non_null(strstr(p.s.fault, "cache "));
+    assert_non_null(strstr(p.s.fault, "cache: redis "));
     asks(&p, "/recommendations/me", "away", SERVICE_USER);
     redis_again(&redis);
     nanosleep(&(struct timespec){1, 100000000}, NULL);
@@ -204,7 +204,7 @@ static void says_when_it_cannot(void **state)
 
     (void)state;
     assert_int_equal(rec_serve_open(&serve, &config, &service_err), -1);
-    assert_string_equal(service_err.text, "cache: this program was made without one");
+    assert_string_equal(service_err.text, "cache: this program was made without Redis");
     config.cache_driver = &rec_redis;
     config.cache = "redis://host:nonsense";
     assert_int_equal(rec_serve_open(&serve, &config, &service_err), -1);
