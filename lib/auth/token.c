@@ -231,6 +231,18 @@ static int copy_claim(char *out, size_t room, const struct rec_json_value *claim
     return 0;
 }
 
+static enum rec_token_verdict at(const struct rec_token_claims *c, int64_t now)
+{
+    if (c->expires <= now)
+        return REC_TOKEN_EXPIRED;
+    return c->issued > now + REC_TOKEN_SKEW || c->not_before > now + REC_TOKEN_SKEW ? REC_TOKEN_EARLY : REC_TOKEN_VALID;
+}
+
+bool rec_token_in_force(const struct rec_token_claims *claims, int64_t now)
+{
+    return at(claims, now) == REC_TOKEN_VALID;
+}
+
 static enum rec_token_verdict read_claims(struct rec_token_claims *c, const struct rec_token_keys *keys, const struct rec_json_value *claims,
                                           int64_t now)
 {
@@ -240,9 +252,7 @@ static enum rec_token_verdict read_claims(struct rec_token_claims *c, const stru
         return REC_TOKEN_MALFORMED;
     if (!is(claims, "iss", keys->issuer) || !is(claims, "aud", keys->audience))
         return REC_TOKEN_ELSEWHERE;
-    if (c->expires <= now)
-        return REC_TOKEN_EXPIRED;
-    return c->issued > now + REC_TOKEN_SKEW || c->not_before > now + REC_TOKEN_SKEW ? REC_TOKEN_EARLY : REC_TOKEN_VALID;
+    return at(c, now);
 }
 
 enum rec_token_verdict rec_token_check(struct rec_token_claims *claims, const struct rec_token_keys *keys, const char *text, size_t len,

@@ -72,6 +72,8 @@ extern const char *const rec_token_verdicts[];
 /** Claims are filled only when it is VALID. The signature is looked at before anything that the token claims. */
 enum rec_token_verdict rec_token_check(struct rec_token_claims *claims, const struct rec_token_keys *keys, const char *text, size_t len,
                                        enum rec_token_kind kind, int64_t now);
+/** Whether claims that were VALID once are so at that moment: by their times. */
+bool rec_token_in_force(const struct rec_token_claims *claims, int64_t now);
 
 /* ---- limit: so many requests in so much time ------------------------------------------------------
  *

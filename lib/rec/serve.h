@@ -15,6 +15,7 @@
  *     logins     few passwords checked at once, and waiting after wrong ones
  *     current    the model in use: verified, swapped without a failed request
  *     service    counters
+ *     known      what was read from the store before, as long as nothing was committed since
  *     cached     answers that were made before
  *     sandbox    giving up files and system calls that a server has no use for
  *     handle_*   the handlers, each file with its routes: recommendations, movies, feedback, users, tokens, keys, docs, service

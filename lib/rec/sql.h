@@ -126,6 +126,13 @@ enum rec_sql_fault rec_sql_fault(const struct rec_sql *db);
  *  What the transaction did so far stays as it is: what refuses before it has written may go on. Both db and err may be NULL (no db: it tells
  *  rec_sql_open_fault). Returns -1. */
 int rec_sql_refuse(struct rec_sql *db, enum rec_sql_fault fault, struct rec_err *err, const char *fmt, ...) REC_PRINTF(4, 5);
+/** What a database holds, as a number that nobody can read: another one after every commit, whoever made it. */
+struct rec_sql_version {
+    uint64_t word[6];
+};
+/** Looks without asking the database, in some nanoseconds: as long as it is the same, nothing was committed, and what was read after it is what would be
+ *  read now. False: it cannot be had (PostgreSQL; within a transaction; somebody is committing): then ask the database. */
+bool rec_sql_version(struct rec_sql_version *out, struct rec_sql *db);
 /** Changes busy_timeout from here on; returns what it was. 0: not to wait at all. */
 double rec_sql_patience(struct rec_sql *db, double seconds);
 /** As rec_sql_fault of the connection that rec_sql_open could not make, in this thread. */

@@ -7,6 +7,7 @@
  * The state is read before the history that the answer is made from: feedback that comes between them makes the answer newer than its key, not older.
  */
 #include "cached_priv.h"
+#include "known_priv.h"
 #include "service_priv.h"
 
 #include <stdlib.h>
@@ -64,7 +65,7 @@ static int make_key(struct rec_cached *cached, struct rec_call *c, const char *w
     add_current(&cached->key, c->current);
     add_parameters(&cached->key, c);
     if (of_user && c->store.db) {
-        status = rec_feedback_state(&state, &c->store, about, err);
+        status = rec_known_state(&state, c, about, err);
         cached->key.failed |= state.failed;
         add(&cached->key, state.data);
     }

@@ -152,6 +152,7 @@ static bool take_store(struct rec_call *c)
         return false;
     }
     rec_store_wrap(&c->store, db, c->serve->has_keys ? &c->serve->ring : NULL);
+    c->versioned = c->serve->known && rec_sql_version(&c->version, db);
     return true;
 }
 

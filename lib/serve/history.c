@@ -4,6 +4,7 @@
  * folded in anew from their present history, unless nothing is known but what the model was trained on.
  */
 #include "history_priv.h"
+#include "known_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,13 +128,12 @@ int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *u
 {
     const struct rec_model *m = &c->current->model;
     struct reading r = {.h = h, .items = &m->items, .like = m->ratings_scale ? (float)m->high : 1, .err = err};
-    int64_t newest;
     int heard = 0;
 
     *h = (struct rec_history){.user = rec_ids_find(&m->users, user, strlen(user))};
     /* Of whom nothing was heard since, the model knows all there is: what they had rated is what it was trained on. */
     if (c->store.db) {
-        heard = rec_feedback_newest(&newest, &c->store, user, err);
+        heard = rec_known_heard(c, user, err);
         if (heard < 0)
             return -1;
     }

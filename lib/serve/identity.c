@@ -3,9 +3,9 @@
  * Who is asking, and whether they may.
  *
  * A token says who somebody was when it was issued; what they may do now is asked of the store: the account may have been disabled, its
- * role or password changed, or the token taken back since.
+ * role or password changed, or the token taken back since. What the store said before is as good as long as nothing was committed since.
  */
-#include "serve_priv.h"
+#include "known_priv.h"
 
 #include <string.h>
 
@@ -35,21 +35,43 @@ static int by_api_key(struct rec_call *c, const char *text, size_t len, struct r
     return 0;
 }
 
-static int by_token(struct rec_call *c, const char *text, size_t len, struct rec_err *err)
+/* The account of c->claims, if both are in force. */
+static int find_account(struct rec_call *c, struct rec_err *err)
 {
-    enum rec_token_verdict verdict = rec_token_check(&c->claims, &c->serve->tokens, text, len, REC_TOKEN_ACCESS, c->now);
-    int found;
+    bool revoked;
+    int found = rec_accounts_by_token(&c->account, &revoked, &c->store, c->claims.subject, c->claims.id, err);
 
-    if (verdict != REC_TOKEN_VALID)
-        return refuse(c, "invalid_token", rec_token_verdicts[verdict]);
-    found = rec_tokens_revoked(&c->store, c->claims.id, err);
-    if (found)
-        return found < 0 ? -1 : refuse(c, "invalid_token", "the token was taken back");
-    found = rec_accounts_by_id(&c->account, &c->store, c->claims.subject, err);
+    /* A token may outlive its account. */
+    if (found == 0 && (found = rec_tokens_revoked(&c->store, c->claims.id, err)) >= 0) {
+        revoked = found;
+        found = 0;
+    }
     if (found < 0)
         return -1;
+    if (revoked)
+        return refuse(c, "invalid_token", "the token was taken back");
     if (!found || c->account.disabled || c->claims.issued < c->account.password_changed)
         return refuse(c, "invalid_token", "the account of the token is not in force");
+    return 0;
+}
+
+static int by_token(struct rec_call *c, const char *text, size_t len, struct rec_err *err)
+{
+    unsigned char mark[REC_HASH_BYTES];
+    enum rec_known_of_token known = rec_known_token(c, mark, text, len);
+    enum rec_token_verdict verdict = REC_TOKEN_VALID;
+    int status;
+
+    if (known == REC_KNOWN_NOTHING)
+        verdict = rec_token_check(&c->claims, &c->serve->tokens, text, len, REC_TOKEN_ACCESS, c->now);
+    if (verdict != REC_TOKEN_VALID)
+        return refuse(c, "invalid_token", rec_token_verdicts[verdict]);
+    if (known != REC_KNOWN_ALL) {
+        status = find_account(c, err);
+        if (status)
+            return status;
+        rec_known_keep_token(c, mark);
+    }
     c->authenticated = true;
     return 0;
 }

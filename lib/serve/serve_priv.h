@@ -110,6 +110,8 @@ struct rec_call {
     unsigned may;                  /**< rec_permission's */
 
     struct rec_store store;        /**< a connection for this call; store.db NULL when there is none */
+    struct rec_sql_version version;/**< of the store, looked at before anything was read of it */
+    bool versioned;                /**< there is one */
     struct rec_current *current;   /**< the model, kept until the call ends; or NULL */
     struct rec_json_value *body;   /**< parsed and checked; NULL when there is none */
     struct rec_target form;        /**< REC_ROUTE_FORM: checked */
@@ -206,6 +208,13 @@ size_t rec_workers_pending(struct rec_workers *w);
 /** Finishes what waits, and ends. NULL is safe. */
 void rec_workers_stop(struct rec_workers *w);
 
+/* ---- known: what was read from the store before (known_priv.h) ---- */
+
+struct rec_known;
+int rec_known_open(struct rec_known **out, struct rec_err *err);
+/** NULL is safe. */
+void rec_known_close(struct rec_known *known);
+
 /* ---- identity: who is asking ---- */
 
 /** From Authorization or X-API-Key: fills c->account, c->may ... 0: known, or nobody (c->authenticated says which); 1: a problem was answered (401);
@@ -246,6 +255,7 @@ struct rec_serve {
     struct rec_sqlpool *pool;
     bool remote;                   /**< the store is a server */
     struct rec_appender *appender; /**< with workers and SQLite; else NULL */
+    struct rec_known *known;       /**< with workers and a store; else NULL */
     struct rec_cache *cache, *limits; /**< NULL: none. Limits that hosts share; `limit` is asked first all the same */
     struct rec_current *current;   /**< under `swap` */
     pthread_mutex_t swap;

@@ -178,6 +178,11 @@ enum rec_sql_fault rec_sql_open_fault(void)
     return open_fault;
 }
 
+bool rec_sql_version(struct rec_sql_version *out, struct rec_sql *db)
+{
+    return db->driver->version && db->driver->version(out, db);
+}
+
 static double bounded(const struct rec_sql *db, double seconds)
 {
     return db->longest_wait > 0 && seconds > db->longest_wait ? db->longest_wait : seconds;

@@ -45,6 +45,7 @@ struct rec_sql_driver {
     int (*bulk_begin)(struct rec_copy_bulk *bulk, const char *table, struct rec_err *err);
     int (*bulk_end)(struct rec_copy_bulk *bulk, struct rec_err *err);
     int (*schema)(struct rec_copy_schema *out, struct rec_sql *db, struct rec_err *err);
+    bool (*version)(struct rec_sql_version *out, struct rec_sql *db); /**< NULL: there is none to be had */
 };
 
 /* For copy.c: whether a statement may run now, and what a call that came back with `status` does to the transaction. */

@@ -431,4 +431,5 @@ const struct rec_sql_driver rec_sqlite_driver = {
     .bulk_begin = rec_sqlite_copy_bulk_begin,
     .bulk_end = rec_sqlite_copy_bulk_end,
     .schema = rec_sqlite_schema,
+    .version = rec_sqlite_version,
 };

@@ -27,6 +27,7 @@ struct rec_sqlite {
     size_t slots, used;
     double waiting_since;         /**< when the present wait for a lock began */
     bool bulk;                    /**< foreign keys are not checked at the moment */
+    const _Atomic uint64_t *index;  /**< of the write-ahead log, once it was asked for */
 };
 
 /* sqlite.c */
@@ -42,6 +43,9 @@ double rec_sqlite_open_now(void);
 /* sqlite_fail.c */
 /** Says what went wrong last in the database's handle; `sql`, which may be NULL, is what was run. Returns -1. */
 int rec_sqlite_fail(struct rec_sql *db, int rc, const char *sql, struct rec_err *err);
+
+/* sqlite_version.c */
+bool rec_sqlite_version(struct rec_sql_version *out, struct rec_sql *db);
 
 /* sqlite_copy.c */
 int rec_sqlite_copy_in(struct rec_sql *db, const char *table, const struct rec_copy_column *columns, size_t n, rec_copy_source *source,

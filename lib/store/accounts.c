@@ -193,6 +193,26 @@ int rec_accounts_by_id(struct rec_account *out, struct rec_store *store, const c
     return read_one(out, store, "SELECT " REC_ACCOUNTS_COLUMNS " FROM" REC_ACCOUNTS_TABLES "WHERE a.id = $1", REC_SQL(rec_sql_text(id)), err);
 }
 
+int rec_accounts_by_token(struct rec_account *out, bool *revoked, struct rec_store *store, const char *id, const char *jti, struct rec_err *err)
+{
+    struct rec_sql_rows rows;
+    int status;
+    *out = (struct rec_account){.id = ""};
+    *revoked = false;
+    if (rec_sql_query(&rows, store->db,
+                      "SELECT a.id, a.name, NULL, NULL, a.role, a.disabled, u.name, a.created, a.changed, a.last_login, a.password_changed, "
+                      "CASE WHEN EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $2) THEN 1 ELSE 0 END FROM" REC_ACCOUNTS_TABLES "WHERE a.id = $1",
+                      REC_SQL(rec_sql_text(id), rec_sql_text(jti)), err) < 0)
+        return -1;
+    status = rec_sql_next(&rows, err);
+    if (status > 0)
+        *revoked = rows.value[REC_ACCOUNTS_WIDTH].integer != 0;
+    if (status > 0 && rec_accounts_read(out, store, rows.value, err) < 0)
+        status = -1;
+    rec_sql_done(&rows);
+    return status;
+}
+
 int rec_accounts_by_name(struct rec_account *out, struct rec_store *store, const char *name, struct rec_err *err)
 {
     char key[REC_ACCOUNTS_NAME_LONGEST + 1];

@@ -105,7 +105,7 @@ static int run(char **arg)
 {
     char url[4096], keys[4096], request[4096], *end;
     const struct rec_limit_rate none = {1e6, 1e6};
-    struct rec_serve_config config = {.model = arg[1], .catalogue = arg[2][0] ? arg[2] : NULL, .store = url, .keys = keys, .drivers = drivers,
+    struct rec_serve_config config = {.model = arg[1], .catalogue = arg[2][0] ? arg[2] : NULL, .store = url, .keys = keys, .drivers = drivers, .workers = 1,
                                       .per_address = none, .per_account = none, .log_fd = -1};
     struct rec_connection connection;
     struct rec_serve *serve;
