@@ -56,6 +56,7 @@ USES.rec           :=
 USES.rec-ingest    := ingest data
 USES.rec-validate  := data
 USES.rec-split     := data
+USES.rec-filter    := data
 USES.rec-features  := data
 USES.rec-info      := score data kernels
 USES.rec-cat       := score data kernels

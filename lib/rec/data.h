@@ -9,6 +9,8 @@
  *     catalogue   titles, years and genres of items
  *     split       train and test
  *     filter      keeping some of the ratings
+ *     merge       several files of ratings in one
+ *     prune       leaving out who has few ratings, or none
  *     titles      words of titles, weighted
  *     features    what is known of users and items, in named columns
  *     checks      what a data engineer would ask of a set of ratings
@@ -125,6 +127,41 @@ int rec_filter_parse(struct rec_filter *filter, const char *text, struct rec_err
 bool rec_filter_keeps(const struct rec_filter *filter, double value);
 /** The ratings that it keeps, with the same id tables, which `out` borrows from `r`; rows may become empty. history is NULL. */
 int rec_filter_ratings(struct rec_ratings *out, const struct rec_ratings *r, const struct rec_filter *filter, struct rec_err *err);
+
+/* ---- merge: several files of ratings in one ------------------------------------------------------
+ *
+ *     struct rec_merge_options o = {.sample = 1, .threads = 2};
+ *     const struct rec_ratings *in[] = {&old, &fresh};
+ *     if (rec_merge_ratings(&all, in, 2, &o, &err) < 0 || rec_prune_core(&all, 5, 5, &err) < 0 || rec_prune_ids(&all, &err) < 0) ...
+ */
+#define REC_MERGE_MAX 64
+
+struct rec_merge_options {
+    bool has_since, has_until;
+    int64_t since, until;            /**< since <= time < until: other ratings are as if they had never been given */
+    const struct rec_filter *keep;   /**< the rating of a pair, once it is known, has to meet it; NULL: any does */
+    double sample;                   /**< the share that stays, by chance; 1: all */
+    enum rec_merge_unit { REC_MERGE_RATINGS, REC_MERGE_USERS, REC_MERGE_ITEMS } sample_by; /**< what stays or goes as one */
+    uint64_t seed;                   /**< of the sample: who is in it hangs on the seed and on ids, and on nothing else */
+    bool binarize;                   /**< all values become 1 */
+    bool drop_times;
+    unsigned threads;
+};
+
+/** The ratings of n files (1 .. REC_MERGE_MAX) with different id tables, joined by id. Of a pair that stands in several the later rating holds; at
+ *  the same time, or without times, the greatest. Fails when some files have times and others do not, unless `drop_times`. Linear in the size of
+ *  all; memory: the result and both id tables a file. `out` owns its rows, borrows the id tables of a single file, and has history NULL. The
+ *  result does not depend on the order of the files or the number of threads. */
+int rec_merge_ratings(struct rec_ratings *out, const struct rec_ratings *const *in, size_t n, const struct rec_merge_options *o,
+                      struct rec_err *err);
+
+/* ---- prune: leaving out who has few ratings, or none ---------------------------------------------- */
+
+/** Leaves the core: the greatest part of the ratings in which every user has at least `users` of them and every item at least `items`. Changes `r`,
+ *  which must own its rows; id tables stay, rows become empty. Linear; memory: 4 bytes a rating. */
+int rec_prune_core(struct rec_ratings *r, size_t users, size_t items, struct rec_err *err);
+/** Takes ids without ratings out of both tables. Changes `r`, which must own its rows. */
+int rec_prune_ids(struct rec_ratings *r, struct rec_err *err);
 
 /* ---- split: train and test ----------------------------------------------------------------------
  *

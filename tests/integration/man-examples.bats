@@ -32,6 +32,7 @@ page() {
 @test "rec-ingest(1)" { page rec-ingest.1; }
 @test "rec-validate(1)" { page rec-validate.1; }
 @test "rec-split(1)" { page rec-split.1; }
+@test "rec-filter(1)" { page rec-filter.1; }
 @test "rec-features(1)" { need_python; export PYTHON; page rec-features.1; }
 @test "rec-train(1)" { page rec-train.1; }
 @test "rec-recommend(1)" { page rec-recommend.1; }
