@@ -2,8 +2,8 @@
  *
  * registry: versions of models. A directory that any file system, rsync or backup can carry; MLflow is told of it when it is configured.
  *
- *     registry   the directory: opening, locking, finding a version
- *     version    version.json: what a version is, written once
+ *     registry   the directory: opening, locking
+ *     version    version.json: what a version is, written once; finding a version
  *     add        a model and what belongs to it become a version
  *     alias      production and other names: promote, rollback
  *     journal    journal.jsonl: every decision and its reasons
@@ -75,10 +75,11 @@ struct rec_version {
     char *lineage;               /**< JSON: {"data":[{"name","sha256"}],"test":{"name","sha256"},"history":[lines],"tools":"0.1.0 (commit)"} */
     bool signed_by_key;
     char key[17];                /**< KEYID, or "" */
+    char *damage;                /**< why version.json cannot be read, of rec_version_list alone; or NULL */
 };
 /** Reads what `which` asks for: number, digest, alias. The text of version.json is checked; files are not (rec_registry_verify). */
 int rec_version_read(struct rec_version *version, const struct rec_registry *registry, const char *which, struct rec_err *err);
-/** All of them, by number. */
+/** All of them, by number; those whose version.json cannot be read first, with `digest` and `damage` and nothing else. */
 int rec_version_list(struct rec_version **list, size_t *n, const struct rec_registry *registry, struct rec_err *err);
 void rec_version_clear(struct rec_version *version);
 void rec_version_list_clear(struct rec_version *list, size_t n);
@@ -102,19 +103,27 @@ struct rec_registry_add {
     const char *note;
     const char *const *tags;     /**< "key=value"; ends at NULL */
     const char *key;             /**< file of the signing key (32 bytes in base64url, 0600), made when it is not there; NULL: not signed */
+    const char *tools;           /**< "0.1.0 (commit)": the toolchain's version, for the lineage */
+    bool key_made;               /**< set by rec_registry_add: the key was made, and somebody has to be told to keep it */
 };
 /** Makes a version, or finds the one there is: *added says which. Its files are copied (reflink where the file system can), fsynced, made
  *  read-only and renamed into place at once: after a kill at any moment it is there whole, or not at all. */
-int rec_registry_add(struct rec_version *version, bool *added, struct rec_registry *registry, const struct rec_registry_add *add,
+int rec_registry_add(struct rec_version *version, bool *added, struct rec_registry *registry, struct rec_registry_add *add,
                      int64_t now, struct rec_err *err);
 
 /* ---- alias --------------------------------------------------------------------------------------- */
 
 #define REC_ALIAS_PRODUCTION "production"
 
-/** Points an alias at a version, after verifying it, by renaming a link into place; `reasons` (JSON) goes to the journal. */
-int rec_registry_alias(struct rec_registry *registry, const char *alias, const struct rec_version *version, const char *event,
+/** Points an alias at a version, after verifying it (rec_registry_verify with `trusted`), by renaming a link into place; `event` ("promote",
+ *  "rollback", "pull") and `reasons` (a JSON object, or NULL) go to the journal. */
+int rec_registry_alias(struct rec_registry *registry, const char *alias, const struct rec_version *version, bool trusted, const char *event,
                        const char *reasons, int64_t now, struct rec_err *err);
+/** The digest that an alias points at, or "" when there is no such alias. */
+int rec_registry_target(char digest[REC_SHA256_TEXT], const struct rec_registry *registry, const char *alias, struct rec_err *err);
+/** Calls `each` for every alias, by name. */
+int rec_registry_aliases(const struct rec_registry *registry, int (*each)(void *context, const char *alias, const char *digest, struct rec_err *err),
+                         void *context, struct rec_err *err);
 /** What an alias pointed at before: the version that a rollback goes to, by the journal; a rollback of a rollback goes further back.
  *  -1 when there is none that still exists. */
 int rec_registry_previous(struct rec_version *version, const struct rec_registry *registry, const char *alias, struct rec_err *err);
