@@ -173,7 +173,7 @@ static int check_usage(struct work *w)
     struct rec_err err = {0};
 
     if (w->tool->n_operands > 1 && !merge)
-        return tool_usage(w->tool, "%s: a second file; --merge joins several", tool_operand(w->tool, 1));
+        return tool_usage(w->tool, "%s: one operand is enough, unless --merge joins several", tool_operand(w->tool, 1));
     return settings(w, &err) < 0 ? tool_usage(w->tool, "%s", err.text) : TOOL_DONE;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * rec-train: ratings -> model.
+ * rec-train: ratings -> model; and with an earlier model: where training begins (--warm), or whose items stay (--refresh).
  *
  * Its options are those below and, from the table of models, every parameter of every model. One that is given must be one of the
  * chosen model's; one that is not given has the model's own default. History records the parameters of the chosen model alone.
@@ -16,7 +16,7 @@
 enum { OPTIONS_MAX = 96 };
 
 static bool list, no_history;
-static const char *model_name = "ials", *positive, *output;
+static const char *model_name = "ials", *positive, *warm, *refresh, *trace, *output;
 static int64_t seed = 42, threads;
 static char model_choices[256];
 
@@ -24,6 +24,10 @@ static struct rec_opt opts[OPTIONS_MAX] = {
     {'m', "model", "NAME", REC_OPT_CHOICE, &model_name, .choices = model_choices, .flags = REC_OPT_RESULT, .help = "what to train"},
     {0, "positive", "CONDITION", REC_OPT_TEXT, &positive, .flags = REC_OPT_RESULT,
      .help = "of implicit models: learn from the ratings that meet it, as 'rating>=4', and not from all"},
+    {0, "warm", "MODEL", REC_OPT_FILE, &warm, .flags = REC_OPT_NO_CONFIG, .help = "als, ials: begin with the factors of an earlier model"},
+    {0, "refresh", "MODEL", REC_OPT_FILE, &refresh, .flags = REC_OPT_NO_CONFIG,
+     .help = "no training: this model's items, and users as the ratings have them"},
+    {0, "trace", "FILE", REC_OPT_FILE, &trace, .help = "write a line for each pass, as CSV: pass,loss,seconds"},
     {0, "list", NULL, REC_OPT_FLAG, &list, .flags = REC_OPT_NO_CONFIG, .help = "print the models and their parameters"},
     TOOL_SEED(&seed),
     TOOL_THREADS(&threads),
@@ -33,7 +37,7 @@ static struct rec_opt opts[OPTIONS_MAX] = {
 
 static const struct tool_about about = {
     .name = "rec-train",
-    .synopsis = "[options] [RATINGS]\n--list",
+    .synopsis = "[options] [RATINGS]\n--refresh MODEL [options] [RATINGS]\n--list",
     .summary = "train a model",
     .opts = opts,
     .max_operands = 1,
@@ -223,7 +227,18 @@ struct watch {
     struct tool *tool;
     double last;
     size_t nnz;
+    struct rec_buf trace;
 };
+
+static void add_trace(struct rec_buf *out, const struct rec_progress *p, double seconds)
+{
+    char loss[REC_NUM_MAX + 1] = "", time[REC_NUM_MAX + 1];
+
+    if (!isnan(p->loss))
+        loss[rec_num_print_double(loss, p->loss)] = 0;
+    time[rec_num_print_double(time, round(seconds * 1e6) / 1e6)] = 0;
+    rec_buf_addf(out, "%zu,%s,%s\n", p->step, loss, time);
+}
 
 static void progress(void *context, const struct rec_progress *p)
 {
@@ -235,58 +250,124 @@ static void progress(void *context, const struct rec_progress *p)
     else
         tool_step(watch->tool, "%s %zu of %zu: loss %.6g, %.2f s", p->what, p->step, p->steps, p->loss, now - watch->last);
     tool_progress(watch->tool, p->what, p->step, p->steps);
+    add_trace(&watch->trace, p, now - watch->last);
     watch->last = now;
     watch->tool->rows += watch->nnz;
 }
 
-static int write_model(struct tool *tool, struct rec_model *model, const struct rec_ratings *r, struct rec_err *err)
+/* What a model is made from: ratings, and perhaps an earlier model. */
+struct work {
+    struct tool *tool;
+    const struct rec_model_type *type;
+    const double *param;
+    const struct rec_filter *filter;     /* NULL: all ratings count */
+    struct rec_ratings ratings, kept;
+    struct rec_model earlier, model;
+    struct watch watch;
+};
+
+/* The earlier model's digest is an input too; what it was made of is told by its own history. */
+static void add_history(struct rec_buf *out, const struct work *w)
+{
+    tool_history(w->tool, out, refresh ? w->earlier.history : w->ratings.history, &w->ratings.digest, 1);
+    if ((refresh || warm) && out->len > 0) {
+        out->len--; /* the newline */
+        rec_buf_addf(out, " %s=crc32c:%08x\n", refresh ? "refresh" : "warm", w->earlier.digest);
+    }
+}
+
+static int write_trace(struct rec_out *out, const struct watch *watch, struct rec_err *err)
+{
+    static const char header[] = "pass,loss,seconds\n";
+
+    if (watch->trace.failed)
+        return rec_err_memory(err, "trace");
+    return rec_out_write(out, header, sizeof header - 1, err) < 0 ? -1 : rec_out_write(out, watch->trace.data, watch->trace.len, err);
+}
+
+/* The trace is in place before the model is. */
+static int write_model(struct work *w, struct rec_err *err)
 {
     struct rec_buf history = {0};
-    struct rec_out out = {0};
+    struct rec_out out = {0}, csv = {0};
     int rc = -1;
 
-    if (rec_out_open(&out, output, true, err) < 0)
+    if (rec_out_open(&out, output, true, err) < 0 || (trace && (rec_out_open(&csv, trace, false, err) < 0 || write_trace(&csv, &w->watch, err) < 0)))
         goto done;
     if (!no_history)
-        tool_history(tool, &history, r->history, &r->digest, 1);
+        add_history(&history, w);
     if (history.failed) {
         rec_err_memory(err, "history");
         goto done;
     }
-    if (rec_model_write(model, history.data, &out, err) == 0)
+    if (rec_model_write(&w->model, history.data, &out, err) == 0 && (!trace || rec_out_commit(&csv, err) == 0))
         rc = rec_out_commit(&out, err);
 done:
     rec_out_abort(&out);
+    rec_out_abort(&csv);
     rec_buf_clear(&history);
     return rc;
 }
 
 /* Trains on what --positive keeps; recommendations still leave out all that the user has rated. */
-static int work(struct tool *tool, const struct rec_model_type *type, const double *param, const struct rec_filter *filter,
-                struct rec_err *err)
+static int train(struct work *w, struct rec_err *err)
 {
-    struct rec_ratings ratings = {0}, kept = {0};
-    struct rec_model model = {0};
-    struct watch watch = {.tool = tool};
+    struct rec_train_job job = {.ratings = w->filter ? &w->kept : &w->ratings, .param = w->param, .seed = (uint64_t)seed,
+                                .threads = tool_threads(threads), .warm = warm ? &w->earlier : NULL, .progress = progress, .context = &w->watch};
+
+    if (rec_ratings_read(&w->ratings, tool_operand(w->tool, 0), err) < 0 || (warm && rec_model_read(&w->earlier, warm, err) < 0) ||
+        (w->filter && rec_filter_ratings(&w->kept, &w->ratings, w->filter, err) < 0))
+        return -1;
+    w->watch.nnz = job.ratings->nnz;
+    w->watch.last = tool_now();
+    return w->type->train(&w->model, &job, err);
+}
+
+/* Ratings of items that the model does not know wait for the next training. */
+static int renew_users(struct work *w, struct rec_err *err)
+{
+    struct rec_ratings all = {0}, *r = &w->ratings;
+    size_t dropped;
     int rc = -1;
 
-    if (rec_ratings_read(&ratings, tool_operand(tool, 0), err) < 0)
+    if (rec_model_read(&w->earlier, refresh, err) < 0 || rec_ratings_read(&all, tool_operand(w->tool, 0), err) < 0 ||
+        rec_csr_join(r, &all, &all.users, &w->earlier.items, &dropped, err) < 0)
         goto done;
-    if (filter && rec_filter_ratings(&kept, &ratings, filter, err) < 0)
+    /* The joined rows borrow the users' ids of `all`: both live as long as the model. */
+    r->file = all.file;
+    for (size_t i = 0; i < REC_LENGTH(all.owned); i++)
+        free(all.owned[i]);
+    free(all.history);
+    memset(&all, 0, sizeof all);
+    if (w->filter && w->earlier.ratings_scale) {
+        rec_err_set(err, "%s: --positive: %s learns from the values of all ratings", refresh, w->earlier.type);
         goto done;
-    struct rec_train_job job = {.ratings = filter ? &kept : &ratings, .param = param, .seed = (uint64_t)seed,
-                                .threads = tool_threads(threads), .progress = progress, .context = &watch};
-    watch.nnz = job.ratings->nnz;
-    watch.last = tool_now();
-    if (type->train(&model, &job, err) < 0)
+    }
+    if (dropped)
+        tool_note(w->tool, "%zu ratings of items that %s does not know are left out", dropped, refresh);
+    if (w->filter && rec_filter_ratings(&w->kept, r, w->filter, err) < 0)
         goto done;
-    model.seen_ptr = ratings.user_ptr;
-    model.seen_item = ratings.item;
-    rc = write_model(tool, &model, &ratings, err);
+    w->tool->rows = r->nnz;
+    rc = rec_refresh_users(&w->model, &w->earlier, w->filter ? &w->kept : r, tool_threads(threads), err);
 done:
-    rec_model_clear(&model);
-    rec_ratings_clear(&kept);
-    rec_ratings_clear(&ratings);
+    rec_ratings_clear(&all);
+    return rc;
+}
+
+static int work(struct work *w, struct rec_err *err)
+{
+    int rc = -1;
+
+    if ((refresh ? renew_users(w, err) : train(w, err)) == 0) {
+        w->model.seen_ptr = w->ratings.user_ptr;
+        w->model.seen_item = w->ratings.item;
+        rc = write_model(w, err);
+    }
+    rec_model_clear(&w->model);
+    rec_model_clear(&w->earlier);
+    rec_ratings_clear(&w->kept);
+    rec_ratings_clear(&w->ratings);
+    rec_buf_clear(&w->watch.trace);
     return rc;
 }
 
@@ -295,28 +376,56 @@ void tool_version_details(struct rec_buf *out)
     rec_buf_addf(out, "kernels: %s\nBLAS: %s\n", rec_kernels_name(), rec_dense_blas());
 }
 
+/* The model that is refreshed brings its parameters; those of the training that comes next, in rec.yaml, do no harm. */
+static int check_refresh(struct tool *tool)
+{
+    for (const struct rec_opt *opt = tool->opts; opt->name; opt++) {
+        const void *slot = opt->value;
+        bool parameter = (const char *)slot >= (const char *)slots && (const char *)slot < (const char *)(slots + OPTIONS_MAX);
+        if (opt->origin == REC_ORIGIN_FLAG && (parameter || opt->value == &model_name || opt->value == &warm || opt->value == &trace))
+            return tool_usage(tool, "--%s: --refresh trains nothing: the model stays what it is", opt->name);
+        if (parameter || opt->value == &model_name || opt->value == &seed)
+            rec_opt_find(tool->opts, opt->name)->flags &= ~(unsigned)REC_OPT_RESULT;
+    }
+    trace = NULL;
+    return TOOL_DONE;
+}
+
+static int check_train(double *param, struct tool *tool, const struct rec_model_type *type)
+{
+    int status = read_params(param, tool, type);
+
+    if (status)
+        return status;
+    if (positive && !type->implicit)
+        return tool_usage(tool, "--positive: %s learns from the values of all ratings", type->name);
+    if (warm && !type->warms)
+        return tool_usage(tool, "--warm: %s has nothing that a training could begin with", type->name);
+    return TOOL_DONE;
+}
+
 int main(int argc, char **argv)
 {
     struct tool tool;
     struct rec_err err = {0};
     struct rec_filter filter;
     double param[REC_PARAM_MAX];
+    struct work w = {.tool = &tool, .param = param, .watch = {.tool = &tool}};
     int status;
 
     make_options();
     tool_start(&tool, &about, argc, argv);
     if (list)
         return tool_finish(&tool, print_list(&tool));
-    const struct rec_model_type *type = rec_models_find(model_name);
-    status = read_params(param, &tool, type);
+    w.type = rec_models_find(model_name);
+    status = refresh ? check_refresh(&tool) : check_train(param, &tool, w.type);
     if (status)
         return status;
-    if (positive && !type->implicit)
-        return tool_usage(&tool, "--positive: %s learns from the values of all ratings", type->name);
     if (positive && rec_filter_parse(&filter, positive, &err) < 0)
         return tool_usage(&tool, "--positive: %s", err.text);
-    tool.rows_name = "ratings in all passes";
-    if (work(&tool, type, param, positive ? &filter : NULL, &err) < 0)
+    w.filter = positive ? &filter : NULL;
+    tool.rows_name = refresh ? "ratings" : "ratings in all passes";
+    if (work(&w, &err) < 0)
         return tool_fail(&tool, &err);
     return tool_finish(&tool, TOOL_DONE);
 }

@@ -13,6 +13,7 @@
  */
 #include "models_priv.h"
 #include "rows_priv.h"
+#include "warm_priv.h"
 
 #include <rec/kernels.h>
 
@@ -150,6 +151,24 @@ static int allocate(struct als *s, struct rec_model *model, const struct rec_rat
     return s->user.x && s->item.x && s->user.bias && s->item.bias && s->scratch ? 0 : -1;
 }
 
+/* Items suffice: users are solved for first, exactly. */
+static int begin_items(struct als *s, const struct rec_train_job *job, struct rec_err *err)
+{
+    const struct rec_ratings *r = job->ratings;
+    const struct rec_model *warm = job->warm;
+    double deviation = rec_models_param(&rec_als_type, job, "deviation");
+
+    if (!warm)
+        rec_rows_random(s->item.x, r->n_items, s->ld, deviation / sqrt((double)s->f), job->seed);
+    else if (rec_warm_check(&rec_als_type, job, s->f, err) < 0 ||
+             rec_warm_rows(s->item.x, s->ld, s->item.bias, &r->items,
+                           &(struct rec_warm_side){&warm->items, warm->item_factors, warm->item_bias, s->f}, s->unit, err) < 0)
+        return -1;
+    for (size_t i = 0; i < r->n_items; i++)
+        s->item.x[i * s->ld + s->f] = 1;
+    return 0;
+}
+
 static int set_up(struct als *s, struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
 {
     const struct rec_ratings *r = job->ratings;
@@ -171,12 +190,7 @@ static int set_up(struct als *s, struct rec_model *model, const struct rec_train
     s->longest = rec_rows_longest(s->user.ptr, s->user.rows);
     longest = rec_rows_longest(s->item.ptr, s->item.rows);
     s->longest = s->longest > longest ? s->longest : longest;
-    if (allocate(s, model, r, err) < 0)
-        return -1;
-    rec_rows_random(s->item.x, r->n_items, s->ld, rec_models_param(type, job, "deviation") / sqrt((double)s->f), job->seed);
-    for (size_t i = 0; i < r->n_items; i++)
-        s->item.x[i * s->ld + s->f] = 1;
-    return 0;
+    return allocate(s, model, r, err) < 0 ? -1 : begin_items(s, job, err);
 }
 
 /* Back to the unit of the ratings, and rows closed up from ld to f. */
@@ -211,9 +225,11 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
 
     if (rec_models_begin(model, &rec_als_type, job, err) < 0 || set_up(&s, model, job, err) < 0)
         goto out;
+    if (job->warm && half_pass(&s, &s.item, &s.user, &unused, err) < 0)
+        goto out;
     for (size_t pass = 1; pass <= passes; pass++) {
-        /* Users come last: they answer to the items as a visitor folded in would. In the first pass the items are random. */
-        if ((pass > 1 && half_pass(&s, &s.user, &s.item, &unused, err) < 0) || half_pass(&s, &s.item, &s.user, &loss, err) < 0)
+        /* Users come last: they answer to the items as a visitor folded in would. In the first pass the items are random, or warm. */
+        if (((pass > 1 || job->warm) && half_pass(&s, &s.user, &s.item, &unused, err) < 0) || half_pass(&s, &s.item, &s.user, &loss, err) < 0)
             goto out;
         rec_models_step(job, pass, passes, loss + penalty_loss(&s, &s.item));
     }
@@ -232,6 +248,7 @@ const struct rec_model_type rec_als_type = {
     .summary = "factors and biases of users and items from ratings, by alternating least squares",
     .paper = "Zhou, Wilkinson, Schreiber, Pan 2008 (AAIM)",
     .implicit = false,
+    .warms = true,
     .params = params,
     .train = train,
 };

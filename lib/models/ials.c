@@ -16,6 +16,7 @@
  */
 #include "models_priv.h"
 #include "rows_priv.h"
+#include "warm_priv.h"
 
 #include <rec/kernels.h>
 #include <rec/linalg.h>
@@ -258,11 +259,29 @@ static int check_weights(const struct rec_ratings *r, struct rec_err *err)
     return 0;
 }
 
+/* Conjugate gradients begin with what the users were as well. */
+static int begin_rows(struct ials *s, const struct rec_train_job *job, struct rec_err *err)
+{
+    const struct rec_ratings *r = job->ratings;
+    const struct rec_model *warm = job->warm;
+
+    if (!warm) {
+        rec_rows_random(s->item.x, r->n_items, s->f, rec_models_param(&rec_ials_type, job, "deviation") / sqrt((double)s->f), job->seed);
+        return 0;
+    }
+    if (rec_warm_check(&rec_ials_type, job, s->f, err) < 0)
+        return -1;
+    struct rec_warm_side items = {&warm->items, warm->item_factors, NULL, s->f}, users = {&warm->users, warm->user_factors, NULL, s->f};
+    if (rec_warm_rows(s->item.x, s->f, NULL, &r->items, &items, 1, err) < 0)
+        return -1;
+    return rec_warm_rows(s->user.x, s->f, NULL, &r->users, &users, 1, err);
+}
+
 static int set_up(struct ials *s, struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
 {
     const struct rec_ratings *r = job->ratings;
     const struct rec_model_type *type = &rec_ials_type;
-    double alpha = rec_models_param(type, job, "alpha"), exponent = rec_models_param(type, job, "exponent"), deviation;
+    double alpha = rec_models_param(type, job, "alpha"), exponent = rec_models_param(type, job, "exponent");
     bool values = rec_models_param(type, job, "weights") == 1;
 
     s->f = (size_t)rec_models_param(type, job, "factors");
@@ -301,9 +320,7 @@ static int set_up(struct ials *s, struct rec_model *model, const struct rec_trai
         return -1;
     for (size_t j = 0; j < s->longest; j++)
         s->ones[j] = 1;
-    deviation = rec_models_param(type, job, "deviation");
-    rec_rows_random(s->item.x, r->n_items, s->f, deviation / sqrt((double)s->f), job->seed);
-    return 0;
+    return begin_rows(s, job, err);
 }
 
 /* The parameters as given, but for `unobserved`. Sparser data want a smaller weight, though more of it in all. */
@@ -331,10 +348,12 @@ static int train(struct rec_model *model, const struct rec_train_job *given, str
     own.param = param;
     if (rec_models_begin(model, &rec_ials_type, job, err) < 0 || set_up(&s, model, job, err) < 0)
         goto out;
+    if (job->warm && half_pass(&s, &s.item, &s.user, NULL, err) < 0)
+        goto out;
     for (size_t pass = 1; pass <= passes; pass++) {
         /* Users come last: they answer to the items as a visitor folded in would, and their side is the cheaper one to sum the loss over.
-           In the first pass the items are random. */
-        if ((pass > 1 && half_pass(&s, &s.user, &s.item, NULL, err) < 0) || half_pass(&s, &s.item, &s.user, &loss, err) < 0)
+           In the first pass the items are random, or warm. */
+        if (((pass > 1 || job->warm) && half_pass(&s, &s.user, &s.item, NULL, err) < 0) || half_pass(&s, &s.item, &s.user, &loss, err) < 0)
             goto out;
         rec_models_step(job, pass, passes, loss + penalty_loss(&s.item, s.f));
     }
@@ -364,6 +383,7 @@ const struct rec_model_type rec_ials_type = {
     .summary = "factors of users and items from which pairs there are, by alternating least squares",
     .paper = "Hu, Koren, Volinsky 2008 (ICDM); Rendle et al. 2022, Revisiting iALS (RecSys)",
     .implicit = true,
+    .warms = true,
     .params = params,
     .train = train,
 };

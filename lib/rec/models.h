@@ -40,6 +40,7 @@ struct rec_train_job {
     const double *param;   /**< in the order of the type's table */
     uint64_t seed;
     unsigned threads;
+    const struct rec_model *warm; /**< an earlier model to begin with, of the same type and number of factors; NULL: random factors */
     void (*progress)(void *context, const struct rec_progress *progress);
     void *context;
 };
@@ -49,6 +50,7 @@ struct rec_model_type {
     const char *summary;   /**< one line for --list */
     const char *paper;     /**< what it follows */
     bool implicit;         /**< learns from which pairs there are (true) or from their values (false) */
+    bool warms;            /**< can begin with an earlier model */
     const struct rec_param *params;
     /** Fills `model`, which borrows id tables and rows (as what is seen) of job->ratings and owns its other arrays. */
     int (*train)(struct rec_model *model, const struct rec_train_job *job, struct rec_err *err);
@@ -58,5 +60,13 @@ struct rec_model_type {
 extern const struct rec_model_type *const rec_models[];
 const struct rec_model_type *rec_models_find(const char *name);
 void rec_models_defaults(const struct rec_model_type *type, double *param);
+
+/* ---- refresh: between trainings ------------------------------------------------------------------- */
+
+/** The same items, and users as these ratings have them: factors and biases by folding in, which is an exact last half pass. New users and new
+ *  ratings count at once; what is to be learnt of items waits for the next training. Popularity is counted anew.
+ *  @param out  borrows the items of `model`, and rows and users of `r`; owns the rest
+ *  @param r    in the item table of the model (rec_csr_join) */
+int rec_refresh_users(struct rec_model *out, const struct rec_model *model, const struct rec_ratings *r, unsigned threads, struct rec_err *err);
 
 #endif

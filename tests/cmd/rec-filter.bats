@@ -124,7 +124,7 @@ filter() { rec-filter -q --no-history "$@"; }
 }
 
 @test "wrong usage is exit 2" {
-    refuses 2 '^rec-filter: b.rec: a second file; --merge' rec-filter r.rec b.rec
+    refuses 2 '^rec-filter: b.rec: one operand is enough, unless --merge' rec-filter r.rec b.rec
     refuses 2 '^rec-filter: --k-core 5,: a number' rec-filter --k-core 5, r.rec
     refuses 2 '^rec-filter: --k-core 0: a number' rec-filter --k-core 0 r.rec
     refuses 2 '^rec-filter: --since: "x" is no date' rec-filter --since x r.rec

@@ -135,3 +135,97 @@ measure() {
     refuses 1 'full|No space|no space' sh -c 'rec-train -q r.rec >/dev/full'
     refuses 1 'standard output' sh -c 'rec-train -q r.rec >&-'
 }
+
+# The sample by time: an earlier part to train on first, a newer one that comes in afterwards, and what comes after both.
+by_time() {
+    rec-ingest -q -o sample.rec "$ROOT/data/sample/ratings.csv"
+    rec-split -q -m time --test 0.1 --out-test test.rec -o train.rec sample.rec
+    rec-split -q -m time --test 0.1 --out-test newer.rec -o earlier.rec train.rec
+}
+
+@test "--warm: two passes from an earlier model are as good as a whole training" {
+    by_time
+    for m in ials als; do
+        rec-train -q -m $m -o old earlier.rec
+        rec-train -q -m $m --passes 16 --trace cold.csv -o cold train.rec
+        rec-train -q -m $m --passes 2 --trace warm.csv --warm old -o warm --threads 1 train.rec
+        rec-train -q -m $m --passes 2 --warm old --threads 3 train.rec | cmp - warm
+        awk -v a="$(measure warm ndcg@10)" -v b="$(measure cold ndcg@10)" 'BEGIN { print a, b; exit !(a >= 0.995 * b) }'
+        # the loss that is made smaller is as small
+        awk -F, -v a="$(tail -n 1 warm.csv | cut -d, -f2)" -v b="$(tail -n 1 cold.csv | cut -d, -f2)" 'BEGIN { print a, b; exit !(a <= 1.01 * b) }'
+        rec-info warm | grep -q 'warm=crc32c:'
+        # better than as many passes from nothing
+        rec-train -q -m $m --passes 2 --trace two.csv train.rec >two
+        awk -v a="$(tail -n 1 warm.csv | cut -d, -f2)" -v b="$(tail -n 1 two.csv | cut -d, -f2)" 'BEGIN { exit !(a < b) }'
+    done
+}
+
+@test "--refresh: new users and new ratings count, items stay" {
+    by_time
+    for m in ials als bias; do
+        rec-train -q -m $m -o old earlier.rec
+        rec-train -q -m $m -o new train.rec
+        rec-train -q --refresh old -o fresh --threads 1 train.rec
+        rec-train -q --refresh old --threads 3 train.rec | cmp - fresh
+        awk -v a="$(measure fresh ndcg@10)" -v b="$(measure old ndcg@10)" -v c="$(measure new ndcg@10)" -v m=$m \
+            'BEGIN { print m, a, b, c; exit !(m == "bias" || (a > b && a >= 0.97 * c)) }'
+        rec-info fresh | grep -q 'refresh=crc32c:'
+        # what was rated since is not recommended
+        rec-cat newer.rec | sed 1d | cut -d, -f1,2 | sort >rated
+        cut -d, -f1 rated | sort -u >users
+        rec-recommend -q -k 20 fresh <users | sed 1d | cut -d, -f1,2 | sort | comm -12 - rated | wc -l | grep -qx 0
+    done
+    # nothing new: what training has left, as users come last in it
+    rec-train -q -m als -o old train.rec
+    rec-train -q --refresh old -o fresh train.rec
+    rec-cat train.rec | sed 1d | cut -d, -f1,2 | head -n 500 >pairs
+    paste -d, <(rec-predict -q old <pairs | cut -d, -f3) <(rec-predict -q fresh <pairs | cut -d, -f3) |
+        awk -F, 'NR > 1 && ($1 - $2 > 1e-3 || $2 - $1 > 1e-3) { print; bad = 1 } END { exit bad || NR < 500 }'
+}
+
+@test "--refresh: items that the model does not know are left out; users that are gone are gone" {
+    printf '%s\n' userId,itemId,rating a,x,5 a,y,1 b,x,4 c,y,2 >one.csv
+    printf '%s\n' userId,itemId,rating a,x,5 a,z,1 d,y,4 >two.csv
+    rec-ingest -q one.csv >one.rec
+    rec-ingest -q two.csv >two.rec
+    rec-train -q --factors 2 one.rec -o m
+    run -0 rec-train --refresh m -o fresh two.rec
+    [ "$output" = 'rec-train: 1 ratings of items that m does not know are left out' ]
+    [ "$(printf 'a\nd\n' | rec-recommend -q -k 5 fresh | sed 1d | cut -d, -f1,2 | tr '\n' ' ')" = 'a,y d,x ' ]
+    rec-info fresh | grep -qE 'users +2'
+    rec-info fresh | grep -qE 'items +2'
+}
+
+@test "--trace: a line a pass, as --plots want it; models without a loss leave it empty" {
+    rec-train --passes 3 --trace t.csv r.rec 2>err >m
+    [ "$(head -n 1 t.csv)" = pass,loss,seconds ]
+    [ "$(cut -d, -f1 t.csv | tr '\n' ' ')" = 'pass 1 2 3 ' ]
+    awk -F, 'NR > 2 && !($2 < last) { exit 1 } NR > 1 && !($3 > 0 && $3 < 60) { exit 1 } { last = $2 }' t.csv
+    rec-train -q --passes 3 r.rec | cmp - m
+    rec-train -q -m popular --trace t.csv r.rec >m
+    grep -qE '^1,,[0-9.e-]+$' t.csv || [ "$(wc -l <t.csv)" -eq 1 ]
+    echo old >t.csv
+    head -c 1000 r.rec >short.rec
+    run ! rec-train -q --trace t.csv short.rec
+    [ "$(cat t.csv)" = old ]
+    run ! rec-train -q --trace /nowhere/t.csv -o m2 r.rec
+    [ ! -e m2 ]
+}
+
+@test "--warm and --refresh refuse what does not fit" {
+    rec-train -q --passes 2 --factors 4 -o i r.rec
+    rec-train -q -m als --passes 2 --factors 4 -o a r.rec
+    rec-train -q -m popular -o p r.rec
+    refuses 1 '^rec-train: i: of type ials, and als is to be trained' rec-train -m als --factors 4 --warm i r.rec
+    refuses 1 '^rec-train: i: 4 factors, and 8 are to be trained' rec-train --factors 8 --warm i r.rec
+    refuses 2 '^rec-train: --warm: popular has nothing' rec-train -m popular --warm i r.rec
+    refuses 1 '^rec-train: p: of type popular, which learns nothing of users' rec-train --refresh p r.rec
+    refuses 2 '^rec-train: --factors: --refresh trains nothing' rec-train --refresh i --factors 8 r.rec
+    refuses 2 '^rec-train: --warm: --refresh trains nothing' rec-train --refresh i --warm i r.rec
+    refuses 1 '^rec-train: a: --positive: als learns from the values' rec-train --refresh a --positive 'rating>=4' r.rec
+    refuses 1 '^rec-train: r.rec: ' rec-train --refresh r.rec r.rec
+    refuses 1 '^rec-train: gone: ' rec-train --warm gone r.rec
+    # settings of the next training do no harm
+    printf 'train: {model: als, factors: 99}\n' >rec.yaml
+    rec-train -q --refresh i r.rec | rec-info - | grep -qE 'model +ials'
+}
