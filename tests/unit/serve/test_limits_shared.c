@@ -17,6 +17,7 @@ static const struct rec_limit_rate plenty = {1e6, 1e6}, few = {0.01, 5};
 struct hosts {
     struct service s;
     struct rec_serve *host[2];
+    char dir[2][64];               /* their state */
 };
 
 static void hosts_begin(struct hosts *h, void **state, struct rec_limit_rate per_address)
@@ -24,18 +25,17 @@ static void hosts_begin(struct hosts *h, void **state, struct rec_limit_rate per
     struct rec_serve_config config = {.per_address = per_address, .per_account = plenty, .per_login = plenty, .log_fd = -1, .open_metrics = true,
                                       .limits = redis.url, .cache_driver = &rec_redis};
     struct both *b = *state;
-    char dir[2][64];
 
     redis_say(&redis, NULL, 0, "FLUSHALL", NULL);
     for (int i = 0; i < 2; i++) {
-        snprintf(dir[i], sizeof dir[i], "%s/state%d", b->dir, i);
-        assert_int_equal(mkdir(dir[i], 0700), 0);
+        snprintf(h->dir[i], sizeof h->dir[i], "%s/state%d", b->dir, i);
+        assert_int_equal(mkdir(h->dir[i], 0700), 0);
     }
-    config.state = dir[0];
+    config.state = h->dir[0];
     service_begin(&h->s, b, &config);
     h->host[0] = h->s.serve;
     config = h->s.config;
-    config.state = dir[1];
+    config.state = h->dir[1];
     service_ok(rec_serve_open(&h->host[1], &config, &service_err));
     rec_serve_tell(h->host[1], service_told, &h->s);
     h->s.config.state = NULL;
