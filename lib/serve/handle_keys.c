@@ -39,6 +39,19 @@ static int get_keys(struct rec_call *c, struct rec_err *err)
     return 0;
 }
 
+/* A key makes no key that may more than itself: one for making keys would else be one for everything. */
+static bool is_wider(const struct rec_call *c, const char *scopes)
+{
+    char word[sizeof c->key.scopes];
+
+    for (const char *at = scopes; c->by_key && *at; at += strcspn(at, " "), at += *at == ' ') {
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(at, " "), at);
+        if (word[0] && !rec_identity_has_scope(c->key.scopes, word))
+            return true;
+    }
+    return false;
+}
+
 static int post_key(struct rec_call *c, struct rec_err *err)
 {
     const char *account = rec_json_string(rec_json_get(c->body, "user_id"));
@@ -56,6 +69,8 @@ static int post_key(struct rec_call *c, struct rec_err *err)
         return rec_answer_problem(c, 404, "there is no such account");
     if (rec_json_integer(&until, rec_json_get(c->body, "expires")) < 0 && expires && rec_date_parse(&until, expires, "", NULL) < 0)
         until = 0;
+    if (is_wider(c, rec_json_string(rec_json_get(c->body, "scopes"))))
+        return rec_answer_problem(c, 403, "an API key makes no key of scopes that it has not itself");
     if (rec_json_get(c->body, "expires") && until <= c->now) {
         rec_answer_wrong(c, "/expires", "has to be in the future");
         return rec_answer_wrongs(c);

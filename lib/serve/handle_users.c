@@ -112,11 +112,13 @@ static int patch_me(struct rec_call *c, struct rec_err *err)
     return get_me(c, err);
 }
 
-/* Erases the person: the account, and what its user had rated. */
+/* Erases the person: the account, and what its user had rated. A key, which lies with programs, does not end whom it acts for: who logs in does. */
 static int delete_me(struct rec_call *c, struct rec_err *err)
 {
     struct rec_forget_report report;
 
+    if (c->by_key)
+        return rec_answer_problem(c, 403, "an API key does not delete the account that it acts for: log in");
     if (rec_forget(&report, &c->store, c->account.name, true, c->account.id, c->now, err) < 0)
         return rec_sql_fault(c->store.db) == REC_SQL_CONSTRAINT ? rec_answer_problem(c, 409, "the last administrator stays") : -1;
     rec_answer_empty(c);

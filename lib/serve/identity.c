@@ -102,8 +102,7 @@ int rec_identity_find(struct rec_call *c, struct rec_err *err)
     return status;
 }
 
-/* Whether scopes, words with blanks between them, hold that word. */
-static bool has_scope(const char *scopes, const char *word)
+bool rec_identity_has_scope(const char *scopes, const char *word)
 {
     size_t len = strlen(word);
 
@@ -125,7 +124,7 @@ unsigned rec_identity_permit(struct rec_call *c)
 
     if (needed == REC_MAY_ANYONE || ((c->route->flags & REC_ROUTE_OPEN_METRICS) && c->serve->config.open_metrics)) {
         /* What an open route does more for some (registering, where it is closed) a key does not do without the scope. */
-        if (c->by_key && (!c->route->scope || !has_scope(c->key.scopes, c->route->scope)))
+        if (c->by_key && (!c->route->scope || !rec_identity_has_scope(c->key.scopes, c->route->scope)))
             c->may = 0;
         return 0;
     }
@@ -140,7 +139,7 @@ unsigned rec_identity_permit(struct rec_call *c)
         rec_answer_problem(c, 403, "an account of the role %s may not do this", rec_accounts_roles[c->account.role]);
         return 403;
     }
-    if (c->by_key && !has_scope(c->key.scopes, c->route->scope)) {
+    if (c->by_key && !rec_identity_has_scope(c->key.scopes, c->route->scope)) {
         rec_answer_problem(c, 403, "the API key has not the scope %s", c->route->scope);
         rec_response_field(&c->x->response, "WWW-Authenticate", "Bearer realm=\"rec\", error=\"insufficient_scope\"");
         return 403;

@@ -222,6 +222,8 @@ void rec_known_close(struct rec_known *known);
 int rec_identity_find(struct rec_call *c, struct rec_err *err);
 /** Whether the route is open to the caller: 0, or the status of the problem that was answered: 401, 403. */
 unsigned rec_identity_permit(struct rec_call *c);
+/** Whether scopes, words with blanks between them, hold that word. */
+bool rec_identity_has_scope(const char *scopes, const char *word);
 
 /* ---- dispatch: what every request goes through ---- */
 

@@ -7,7 +7,7 @@
 
 #include "../../../lib/serve/serve_priv.h"
 
-enum { NOBODY, ROLES = 5, FRESH = 1, FORM = 2, LINES = 4 };
+enum { NOBODY, ROLES = 5, FRESH = 1, FORM = 2, LINES = 4, LOGIN = 8 };
 
 struct row {
     const char *method, *path;        /* as in the table of routes */
@@ -16,7 +16,7 @@ struct row {
     unsigned status;                  /* of those who may */
     const char *scope;                /* that an API key needs; NULL: none */
     const char *body;                 /* %u becomes a number of its own */
-    unsigned flags;                   /* FRESH: each is done by an account made for it, which it may end */
+    unsigned flags;                   /* FRESH: each is done by an account made for it, which it may end; LOGIN: by nobody's API key */
 };
 
 #define ALL "yyyyy"
@@ -47,7 +47,7 @@ static const struct row rows[] = {
      "{\"username\":\"new%u\",\"email\":\"new%u@example.org\",\"password\":\"correct horse\"}", 0},
     {"GET", "/users/me", "/users/me", NULL, SELF, NULL, 200, "users", NULL, 0},
     {"PATCH", "/users/me", "/users/me", NULL, SELF, NULL, 200, "users", "{}", 0},
-    {"DELETE", "/users/me", "/users/me", NULL, SELF, NULL, 204, "users", NULL, FRESH},
+    {"DELETE", "/users/me", "/users/me", NULL, SELF, NULL, 204, "users", NULL, FRESH | LOGIN},
     {"POST", "/users/me/password", "/users/me/password", NULL, SELF, NULL, 204, "users",
      "{\"old_password\":\"correct horse\",\"new_password\":\"battery staple\"}", FRESH},
     {"GET", "/users", "/users", NULL, MANAGE, NULL, 200, "users", NULL, 0},
@@ -261,7 +261,24 @@ static void by_key(struct service *s, const struct row *r)
         ask(s, r, target, without, false);
         wants(s, r, target, "a key without the scope", r->scope ? 403 : wanted(r, may[role]));
         ask(s, r, target, with, false);
-        wants(s, r, target, "a key with the scope", wanted(r, may[role]));
+        wants(s, r, target, "a key with the scope", r->flags & LOGIN ? 403 : wanted(r, may[role]));
+    }
+}
+
+/* Of scopes that it has, a key makes keys: for any account, as its own may. */
+static void makes_no_wider_key(struct service *s)
+{
+    static const struct {
+        const char *scopes;
+        unsigned status;
+    } wanted_scopes[] = {{"keys", 201}, {"recommend", 201}, {"recommend keys", 201}, {"users", 403}, {"keys users", 403}, {"key", 403}, {"keysx", 403}};
+    char text[REC_API_KEYS_TEXT], body[256];
+
+    make_key(text, s, s->account[SERVICE_ADMIN].id, "keys recommend", 0);
+    for (size_t i = 0; i < REC_LENGTH(wanted_scopes); i++) {
+        snprintf(body, sizeof body, "{\"user_id\":\"%s\",\"name\":\"a\",\"scopes\":\"%s\"}", s->account[SERVICE_ADMIN].id, wanted_scopes[i].scopes);
+        service_expect(s, wanted_scopes[i].status, "POST", "/api-keys", text, body);
+        service_expect(s, 201, "POST", "/api-keys", s->token[SERVICE_ADMIN], body);
     }
 }
 
@@ -282,6 +299,7 @@ static void keys(void **state)
     assert_int_equal(service_send(&s, "GET", "/users", NULL, fields, NULL, NULL, 0), 200);
     text[strlen(text) - 1] = text[strlen(text) - 1] == 'a' ? 'b' : 'a';
     service_expect(&s, 401, "GET", "/users", text, NULL);
+    makes_no_wider_key(&s);
     service_end(&s);
 }
 
