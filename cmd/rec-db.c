@@ -143,20 +143,6 @@ bool db_is_flag(const struct tool *tool, const char *option)
     return rec_opt_find(tool->opts, option)->origin == REC_ORIGIN_FLAG;
 }
 
-int db_print(struct rec_buf *text, struct rec_err *err)
-{
-    struct rec_out out = {0};
-    int rc = -1;
-
-    if (text->failed)
-        rec_err_memory(err, "output");
-    else if (rec_out_open(&out, "-", false, err) == 0 && rec_out_write(&out, text->data, text->len, err) == 0)
-        rc = rec_out_commit(&out, err);
-    rec_out_abort(&out);
-    rec_buf_clear(text);
-    return rc;
-}
-
 void db_progress(void *context, const char *what, uint64_t done, uint64_t total)
 {
     tool_progress(context, what, done, total);

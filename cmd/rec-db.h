@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the parts of rec-db share: opening the store, asking before something is lost, secrets that are typed or piped in, tables.
+ * What the parts of rec-db share: opening the store, asking before something is lost, secrets that are typed or piped in.
  *
  *     rec-db.c            the commands, and the functions below
- *     rec-db_table.c      tables as text, CSV or JSON
  *     rec-db_secret.c     passwords and e-mail: from a terminal, a pipe, or drawn
  *     rec-db_schema.c     init, migrate, status, rollback
  *     rec-db_data.c       load, export, stats
@@ -52,30 +51,9 @@ int db_change(struct db_change *change, struct rec_store *store, struct rec_err 
 int db_confirm(const struct tool *tool, bool yes, const char *loses, const char *word);
 /** Whether an option of the command is on the command line: what rec.yaml says gives way to it, and is no contradiction. */
 bool db_is_flag(const struct tool *tool, const char *option);
-/** Prints to standard output, and closes it. Frees `text`. */
-int db_print(struct rec_buf *text, struct rec_err *err);
 /** For rec_load_options and its like: context is the tool. */
 void db_progress(void *context, const char *what, uint64_t done, uint64_t total);
 
-/* ---- tables ---- */
-
-enum db_kind { DB_TEXT, DB_NUMBER, DB_BOOL, DB_TIME /**< seconds; 0: never */ };
-struct db_column {
-    const char *name;
-    enum db_kind kind;
-};
-/** Rows of n cells, each added in its turn. Zero but for columns, n and format to begin. */
-struct db_table {
-    const struct db_column *column;
-    size_t n;
-    const char *format;        /**< "table", "csv", "json" */
-    struct rec_buf text;       /**< cells, each ended by NUL */
-};
-void db_table_text(struct db_table *t, const char *text);
-void db_table_number(struct db_table *t, int64_t value); /**< also of DB_BOOL and DB_TIME */
-/** Prints it, closes standard output and frees. */
-int db_table_print(struct db_table *t, struct rec_err *err);
-#define DB_FORMAT(var) {0, "format", "FORMAT", REC_OPT_CHOICE, (var), .choices = "table|csv|json", .help = "how it is printed"}
 /** What the store's list of backups calls one that went down a pipe: nobody but its owner knows where to. */
 #define DB_STANDARD_OUTPUT "standard output"
 #define DB_YES(var, what) {0, "yes", NULL, REC_OPT_FLAG, (var), .flags = REC_OPT_NO_CONFIG, .help = what}

@@ -24,7 +24,7 @@ struct rec_opt db_user_add_opts[] = {
     {0},
 };
 struct rec_opt db_user_list_opts[] = {
-    DB_FORMAT(&format),
+    TOOL_FORMAT(&format),
     {0},
 };
 struct rec_opt db_user_passwd_opts[] = {
@@ -88,7 +88,7 @@ static int show(const struct tool *tool, const struct db_secret *password, struc
     tool_note(tool, "the password is shown once");
     rec_buf_add(&text, password->text, password->len);
     rec_buf_addc(&text, '\n');
-    return db_print(&text, err);
+    return tool_print(&text, err);
 }
 
 /* ---- user add ---- */
@@ -149,7 +149,7 @@ int db_user_add(struct tool *tool, struct rec_err *err)
 /* ---- user list ---- */
 
 struct list {
-    struct db_table table;
+    struct tool_table table;
     char last[REC_ACCOUNTS_NAME_LONGEST + 1];
     size_t n;
 };
@@ -157,16 +157,16 @@ struct list {
 static int on_account(void *context, const struct rec_account *a)
 {
     struct list *list = context;
-    struct db_table *t = &list->table;
+    struct tool_table *t = &list->table;
 
-    db_table_text(t, a->name);
-    db_table_text(t, a->id);
-    db_table_text(t, rec_accounts_roles[a->role]);
-    db_table_number(t, a->disabled);
-    db_table_text(t, a->email);
-    db_table_text(t, a->tied ? a->user : "");
-    db_table_number(t, a->created);
-    db_table_number(t, a->last_login);
+    tool_table_text(t, a->name);
+    tool_table_text(t, a->id);
+    tool_table_text(t, rec_accounts_roles[a->role]);
+    tool_table_number(t, a->disabled);
+    tool_table_text(t, a->email);
+    tool_table_text(t, a->tied ? a->user : "");
+    tool_table_number(t, a->created);
+    tool_table_number(t, a->last_login);
     snprintf(list->last, sizeof list->last, "%s", a->name);
     list->n++;
     return 0;
@@ -174,8 +174,8 @@ static int on_account(void *context, const struct rec_account *a)
 
 int db_user_list(struct tool *tool, struct rec_err *err)
 {
-    static const struct db_column columns[] = {{"name", DB_TEXT}, {"id", DB_TEXT}, {"role", DB_TEXT}, {"disabled", DB_BOOL},
-                                               {"email", DB_TEXT}, {"user", DB_TEXT}, {"created", DB_TIME}, {"last_login", DB_TIME}};
+    static const struct tool_column columns[] = {{"name", TOOL_TEXT}, {"id", TOOL_TEXT}, {"role", TOOL_TEXT}, {"disabled", TOOL_BOOL},
+                                               {"email", TOOL_TEXT}, {"user", TOOL_TEXT}, {"created", TOOL_TIME}, {"last_login", TOOL_TIME}};
     struct list list = {.table = {.column = columns, .n = REC_LENGTH(columns), .format = format}};
     struct rec_store store = {0};
     size_t before;
@@ -190,7 +190,7 @@ int db_user_list(struct tool *tool, struct rec_err *err)
     } while (rc >= 0 && list.n - before == 1000);
     rec_store_close(&store);
     if (rc >= 0)
-        return db_table_print(&list.table, err);
+        return tool_table_print(&list.table, err);
     rec_buf_clear(&list.table.text);
     return -1;
 }

@@ -14,7 +14,7 @@ static int64_t limit;
 struct rec_opt db_audit_opts[] = {
     {0, "since", "TIME", REC_OPT_TEXT, &since, .flags = REC_OPT_NO_CONFIG, .help = "only what was done at that moment or later"},
     {0, "limit", "N", REC_OPT_INT, &limit, .min = 0, .max = INT32_MAX, .help = "only the last N lines of that; 0 is all"},
-    DB_FORMAT(&format),
+    TOOL_FORMAT(&format),
     {0},
 };
 
@@ -65,22 +65,22 @@ int db_change(struct db_change *change, struct rec_store *store, struct rec_err 
 static int on_line(void *context, int64_t time, const char *actor, const char *action, const char *object, const char *detail,
                    const char *request)
 {
-    struct db_table *t = context;
+    struct tool_table *t = context;
 
-    db_table_number(t, time);
-    db_table_text(t, actor);
-    db_table_text(t, action);
-    db_table_text(t, object);
-    db_table_text(t, detail);
-    db_table_text(t, request);
+    tool_table_number(t, time);
+    tool_table_text(t, actor);
+    tool_table_text(t, action);
+    tool_table_text(t, object);
+    tool_table_text(t, detail);
+    tool_table_text(t, request);
     return 0;
 }
 
 int db_audit_log(struct tool *tool, struct rec_err *err)
 {
-    static const struct db_column columns[] = {{"time", DB_TIME}, {"actor", DB_TEXT}, {"action", DB_TEXT},
-                                               {"object", DB_TEXT}, {"detail", DB_TEXT}, {"request", DB_TEXT}};
-    struct db_table table = {.column = columns, .n = REC_LENGTH(columns), .format = format};
+    static const struct tool_column columns[] = {{"time", TOOL_TIME}, {"actor", TOOL_TEXT}, {"action", TOOL_TEXT},
+                                               {"object", TOOL_TEXT}, {"detail", TOOL_TEXT}, {"request", TOOL_TEXT}};
+    struct tool_table table = {.column = columns, .n = REC_LENGTH(columns), .format = format};
     struct rec_store store = {0};
     int64_t from = INT64_MIN;
     int rc = since ? rec_date_parse(&from, since, "--since", err) : 0;
@@ -92,7 +92,7 @@ int db_audit_log(struct tool *tool, struct rec_err *err)
         rc = rec_audit_list(&store, from, limit ? (size_t)limit : SIZE_MAX, on_line, &table, err);
     rec_store_close(&store);
     if (rc >= 0)
-        return db_table_print(&table, err);
+        return tool_table_print(&table, err);
     rec_buf_clear(&table.text);
     return -1;
 }

@@ -245,5 +245,5 @@ int db_verify(struct tool *tool, struct rec_err *err)
     rec_buf_addf(&text, "%s: whole: ", strcmp(tool_operand(tool, 0), "-") ? tool_operand(tool, 0) : "standard input");
     describe(&text, &report);
     rec_buf_addc(&text, '\n');
-    return db_print(&text, err);
+    return tool_print(&text, err);
 }

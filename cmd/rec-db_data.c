@@ -54,7 +54,7 @@ struct rec_opt db_export_movies_opts[] = {
     {0},
 };
 struct rec_opt db_stats_opts[] = {
-    DB_FORMAT(&format),
+    TOOL_FORMAT(&format),
     {0},
 };
 
@@ -343,24 +343,24 @@ static int stats_as_json(const struct rec_stat *stat, int n, struct rec_err *err
         else
             rec_json_int(&json, stat[i].name, stat[i].value);
     rec_json_end(&json);
-    return db_print(&out, err);
+    return tool_print(&out, err);
 }
 
 static int print_stats(const struct rec_stat *stat, int n, struct rec_err *err)
 {
-    static const struct db_column columns_of_stats[] = {{"name", DB_TEXT}, {"value", DB_TEXT}, {"what", DB_TEXT}};
-    struct db_table table = {.column = columns_of_stats, .n = REC_LENGTH(columns_of_stats), .format = format};
+    static const struct tool_column columns_of_stats[] = {{"name", TOOL_TEXT}, {"value", TOOL_TEXT}, {"what", TOOL_TEXT}};
+    struct tool_table table = {.column = columns_of_stats, .n = REC_LENGTH(columns_of_stats), .format = format};
     char time[REC_NUM_MAX];
 
     for (int i = 0; i < n; i++) {
-        db_table_text(&table, stat[i].name);
+        tool_table_text(&table, stat[i].name);
         if (stat[i].is_time)
-            db_table_text(&table, stat[i].value ? rec_date_print_time(time, stat[i].value) : "");
+            tool_table_text(&table, stat[i].value ? rec_date_print_time(time, stat[i].value) : "");
         else
-            db_table_number(&table, stat[i].value);
-        db_table_text(&table, stat[i].help);
+            tool_table_number(&table, stat[i].value);
+        tool_table_text(&table, stat[i].help);
     }
-    return db_table_print(&table, err);
+    return tool_table_print(&table, err);
 }
 
 int db_stats(struct tool *tool, struct rec_err *err)

@@ -264,7 +264,7 @@ int db_forget(struct tool *tool, struct rec_err *err)
     /* What was erased is told also when the looking about failed. */
     if (f.out.len && status < 0)
         (void)!fwrite(f.out.data, 1, f.out.len, stdout);
-    else if (f.out.len && db_print(&f.out, err) < 0)
+    else if (f.out.len && tool_print(&f.out, err) < 0)
         status = -1;
     rec_buf_clear(&f.out);
     rec_secret_wipe(&f.report, sizeof f.report);

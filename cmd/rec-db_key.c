@@ -15,7 +15,7 @@ struct rec_opt db_key_create_opts[] = {
 };
 struct rec_opt db_key_list_opts[] = {
     {0, "account", "NAME", REC_OPT_TEXT, &account, .flags = REC_OPT_NO_CONFIG, .help = "those of that account alone"},
-    DB_FORMAT(&format),
+    TOOL_FORMAT(&format),
     {0},
 };
 struct rec_opt db_rekey_opts[] = {
@@ -82,7 +82,7 @@ static int create(struct tool *tool, struct rec_store *store, struct rec_err *er
         find(&c.owner, store, tool_operand(tool, 0), err) > 0 && db_change(&change, store, err) > 0) {
         rec_buf_addf(&out, "%s\n", c.text);
         tool_note(tool, "%s: key %s of %s; it is shown once", purpose, c.key.id, c.owner.name);
-        status = db_print(&out, err);
+        status = tool_print(&out, err);
     }
     rec_secret_wipe(&c, sizeof c);
     return status;
@@ -106,7 +106,7 @@ int db_key_create(struct tool *tool, struct rec_err *err)
 
 struct list {
     struct rec_store store;
-    struct db_table table;
+    struct tool_table table;
     struct rec_buf names;        /* ids and names of accounts, each ended by NUL */
 };
 
@@ -133,16 +133,16 @@ static const char *name_of(const struct list *list, const char *id)
 static int on_key(void *context, const struct rec_api_key *key)
 {
     struct list *list = context;
-    struct db_table *t = &list->table;
+    struct tool_table *t = &list->table;
 
-    db_table_text(t, key->id);
-    db_table_text(t, name_of(list, key->account));
-    db_table_text(t, key->name);
-    db_table_text(t, key->scopes);
-    db_table_number(t, key->created);
-    db_table_number(t, key->expires);
-    db_table_number(t, key->last_used);
-    db_table_number(t, key->revoked);
+    tool_table_text(t, key->id);
+    tool_table_text(t, name_of(list, key->account));
+    tool_table_text(t, key->name);
+    tool_table_text(t, key->scopes);
+    tool_table_number(t, key->created);
+    tool_table_number(t, key->expires);
+    tool_table_number(t, key->last_used);
+    tool_table_number(t, key->revoked);
     return 0;
 }
 
@@ -159,8 +159,8 @@ static int list_keys(struct list *list, struct rec_err *err)
 
 int db_key_list(struct tool *tool, struct rec_err *err)
 {
-    static const struct db_column columns[] = {{"id", DB_TEXT}, {"account", DB_TEXT}, {"for", DB_TEXT}, {"scopes", DB_TEXT},
-                                               {"created", DB_TIME}, {"expires", DB_TIME}, {"last_used", DB_TIME}, {"revoked", DB_TIME}};
+    static const struct tool_column columns[] = {{"id", TOOL_TEXT}, {"account", TOOL_TEXT}, {"for", TOOL_TEXT}, {"scopes", TOOL_TEXT},
+                                               {"created", TOOL_TIME}, {"expires", TOOL_TIME}, {"last_used", TOOL_TIME}, {"revoked", TOOL_TIME}};
     struct list list = {.table = {.column = columns, .n = REC_LENGTH(columns), .format = format}};
     int rc;
 
@@ -169,7 +169,7 @@ int db_key_list(struct tool *tool, struct rec_err *err)
     rec_store_close(&list.store);
     rec_buf_clear(&list.names);
     if (rc >= 0)
-        return db_table_print(&list.table, err);
+        return tool_table_print(&list.table, err);
     rec_buf_clear(&list.table.text);
     return -1;
 }

@@ -26,7 +26,7 @@ struct rec_opt db_migrate_opts[] = {
     {0},
 };
 struct rec_opt db_status_opts[] = {
-    DB_FORMAT(&format),
+    TOOL_FORMAT(&format),
     MIGRATIONS,
     {0},
 };
@@ -232,20 +232,20 @@ int db_migrate(struct tool *tool, struct rec_err *err)
 int db_status(struct tool *tool, struct rec_err *err)
 {
     static const char *const names[] = {"applied", "pending", "changed", "unknown"};
-    static const struct db_column columns[] = {{"version", DB_NUMBER}, {"name", DB_TEXT}, {"state", DB_TEXT}, {"applied", DB_TIME}};
-    struct db_table table = {.column = columns, .n = REC_LENGTH(columns), .format = format};
+    static const struct tool_column columns[] = {{"version", TOOL_NUMBER}, {"name", TOOL_TEXT}, {"state", TOOL_TEXT}, {"applied", TOOL_TIME}};
+    struct tool_table table = {.column = columns, .n = REC_LENGTH(columns), .format = format};
     struct schema s = {.tool = tool};
     int status = -1;
 
     if (schema_open(&s, false, err) < 0)
         goto out;
     for (size_t i = 0; i < s.n; i++) {
-        db_table_number(&table, s.status[i].version);
-        db_table_text(&table, s.status[i].name);
-        db_table_text(&table, names[s.status[i].state]);
-        db_table_number(&table, s.status[i].applied);
+        tool_table_number(&table, s.status[i].version);
+        tool_table_text(&table, s.status[i].name);
+        tool_table_text(&table, names[s.status[i].state]);
+        tool_table_number(&table, s.status[i].applied);
     }
-    status = db_table_print(&table, err) < 0 ? -1 : s.current ? TOOL_DONE : TOOL_NO;
+    status = tool_table_print(&table, err) < 0 ? -1 : s.current ? TOOL_DONE : TOOL_NO;
 out:
     schema_close(&s);
     return status;

@@ -51,6 +51,11 @@ const char *tool_version(void)
     return REC_VERSION;
 }
 
+const char *tool_build(void)
+{
+    return REC_VERSION " (" REC_COMMIT ")";
+}
+
 unsigned tool_threads(int64_t n)
 {
     return n > 0 ? (unsigned)n : rec_pool_processors();

@@ -138,12 +138,39 @@ void tool_step(struct tool *tool, const char *fmt, ...) REC_PRINTF(2, 3);
 /** Adds this tool's line to the history of its inputs: `before` (may be NULL) and the digests. The result is to be cleared. */
 void tool_history(const struct tool *tool, struct rec_buf *out, const char *before, const uint32_t *digests, size_t n);
 
+/* ---- tables (tool_table.c) ---- */
+
+enum tool_kind { TOOL_TEXT, TOOL_NUMBER, TOOL_REAL /**< NAN: none */, TOOL_BOOL, TOOL_TIME /**< seconds; 0: never */ };
+struct tool_column {
+    const char *name;
+    enum tool_kind kind;
+};
+/** Rows of n cells (32 at most), each added in its turn. Zero but for columns, n and format to begin. */
+struct tool_table {
+    const struct tool_column *column;
+    size_t n;
+    const char *format;        /**< "table", "csv", "json" */
+    struct rec_buf text;       /**< cells, each ended by NUL */
+};
+void tool_table_text(struct tool_table *t, const char *text);
+void tool_table_number(struct tool_table *t, int64_t value); /**< also of TOOL_BOOL and TOOL_TIME */
+void tool_table_real(struct tool_table *t, double value);
+/** Prints it, closes standard output and frees. */
+int tool_table_print(struct tool_table *t, struct rec_err *err);
+#define TOOL_FORMAT(var) {0, "format", "FORMAT", REC_OPT_CHOICE, (var), .choices = "table|csv|json", .help = "how it is printed"}
+/** Prints to standard output, and closes it. Frees `text`. */
+int tool_print(struct rec_buf *text, struct rec_err *err);
+
+/* ---- and the rest (tool.c) ---- */
+
 /** Threads to use for an option value: n, or one for each processor when 0. */
 unsigned tool_threads(int64_t n);
 /** Seconds of a clock that only goes forward. */
 double tool_now(void);
 /** This toolchain's version, "0.1.0". */
 const char *tool_version(void);
+/** "0.1.0 (a6b1c2d)": and its commit. */
+const char *tool_build(void);
 /** A tool that uses BLAS or CPU kernels defines this, to say which under --version; others leave it undefined. */
 __attribute__((weak)) void tool_version_details(struct rec_buf *out);
 

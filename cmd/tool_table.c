@@ -1,30 +1,41 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tables for people, as CSV, and as JSON.
+ * Tables for people, as CSV, and as JSON; and text to standard output.
  */
-#include "rec-db.h"
+#include "tool.h"
 
-void db_table_text(struct db_table *t, const char *text)
+#include <math.h>
+
+void tool_table_text(struct tool_table *t, const char *text)
 {
     rec_buf_add(&t->text, text, strlen(text) + 1);
 }
 
-void db_table_number(struct db_table *t, int64_t value)
+void tool_table_number(struct tool_table *t, int64_t value)
 {
     char number[REC_NUM_MAX];
 
     number[rec_num_print_int64(number, value)] = 0;
-    db_table_text(t, number);
+    tool_table_text(t, number);
+}
+
+void tool_table_real(struct tool_table *t, double value)
+{
+    char number[REC_NUM_MAX] = "";
+
+    if (isfinite(value))
+        number[rec_num_print_double(number, value)] = 0;
+    tool_table_text(t, number);
 }
 
 /* What a person or CSV sees of a cell. */
-static const char *shown(char time[REC_NUM_MAX], enum db_kind kind, const char *cell)
+static const char *shown(char time[REC_NUM_MAX], enum tool_kind kind, const char *cell)
 {
     int64_t value;
 
-    if (kind == DB_BOOL)
+    if (kind == TOOL_BOOL)
         return strcmp(cell, "0") ? "yes" : "no";
-    if (kind != DB_TIME || rec_num_int64(&value, cell, strlen(cell)) < 0)
+    if (kind != TOOL_TIME || rec_num_int64(&value, cell, strlen(cell)) < 0)
         return cell;
     return value ? rec_date_print_time(time, value) : "";
 }
@@ -47,9 +58,9 @@ static void print_cell(struct rec_buf *out, const char *text, size_t pad)
         rec_buf_addc(out, ' ');
 }
 
-enum { COLUMNS_MAX = 16 };
+enum { COLUMNS_MAX = 32 };
 
-static void print_table(struct rec_buf *out, const struct db_table *t)
+static void print_table(struct rec_buf *out, const struct tool_table *t)
 {
     size_t wide[COLUMNS_MAX], i = 0;
     char time[REC_NUM_MAX];
@@ -72,7 +83,7 @@ static void print_table(struct rec_buf *out, const struct db_table *t)
     rec_buf_addc(out, '\n');
 }
 
-static void print_csv(struct rec_buf *out, const struct db_table *t)
+static void print_csv(struct rec_buf *out, const struct tool_table *t)
 {
     struct rec_buf line = {0};
     char time[REC_NUM_MAX];
@@ -96,24 +107,31 @@ static void print_csv(struct rec_buf *out, const struct db_table *t)
     rec_buf_clear(&line);
 }
 
-static void json_cell(struct rec_json *json, const struct db_column *column, const char *cell)
+static void json_cell(struct rec_json *json, const struct tool_column *column, const char *cell)
 {
     int64_t value = 0;
+    double real = NAN;
 
-    if (column->kind == DB_TEXT) {
+    if (column->kind == TOOL_REAL) {
+        if (rec_num_double(&real, cell, strlen(cell)) < 0)
+            real = NAN;
+        rec_json_real(json, column->name, real);
+        return;
+    }
+    if (column->kind == TOOL_TEXT) {
         rec_json_text(json, column->name, cell, strlen(cell));
         return;
     }
     (void)!rec_num_int64(&value, cell, strlen(cell));
-    if (column->kind == DB_BOOL)
+    if (column->kind == TOOL_BOOL)
         rec_json_bool(json, column->name, value != 0);
-    else if (column->kind == DB_TIME && value == 0)
+    else if (column->kind == TOOL_TIME && value == 0)
         rec_json_null(json, column->name);
     else
         rec_json_int(json, column->name, value);
 }
 
-static void print_json(struct rec_buf *out, const struct db_table *t)
+static void print_json(struct rec_buf *out, const struct tool_table *t)
 {
     struct rec_json json = {.out = out};
     size_t i = 0;
@@ -129,7 +147,21 @@ static void print_json(struct rec_buf *out, const struct db_table *t)
     rec_json_end(&json);
 }
 
-int db_table_print(struct db_table *t, struct rec_err *err)
+int tool_print(struct rec_buf *text, struct rec_err *err)
+{
+    struct rec_out out = {0};
+    int rc = -1;
+
+    if (text->failed)
+        rec_err_memory(err, "output");
+    else if (rec_out_open(&out, "-", false, err) == 0 && rec_out_write(&out, text->data, text->len, err) == 0)
+        rc = rec_out_commit(&out, err);
+    rec_out_abort(&out);
+    rec_buf_clear(text);
+    return rc;
+}
+
+int tool_table_print(struct tool_table *t, struct rec_err *err)
 {
     struct rec_buf out = {.failed = t->text.failed};
 
@@ -138,5 +170,5 @@ int db_table_print(struct db_table *t, struct rec_err *err)
     else
         (!strcmp(t->format, "csv") ? print_csv : print_table)(&out, t);
     rec_buf_clear(&t->text);
-    return db_print(&out, err);
+    return tool_print(&out, err);
 }
