@@ -6,6 +6,7 @@
 #include "cg_priv.h"
 #include "ridge_priv.h"
 #include "score_priv.h"
+#include "screen_priv.h"
 #include "set_priv.h"
 
 const struct rec_set rec_set_avx2 = REC_SET("avx2", NULL);

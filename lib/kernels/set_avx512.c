@@ -6,6 +6,7 @@
 #include "cg_priv.h"
 #include "ridge_priv.h"
 #include "score_priv.h"
+#include "screen_priv.h"
 #include "set_priv.h"
 
 const struct rec_set rec_set_avx512 = REC_SET("avx512", &rec_set_avx2);

@@ -10,6 +10,15 @@
 /* Rows of a panel of normal equations. */
 enum { DEPTH = 64 };
 
+struct topk_list;
+
+/* A user in bytes (screen.c). */
+struct screen_query {
+    const int32_t *word;          /* four bytes each */
+    int32_t shift;                /* what the 128 in each byte of the items adds to a sum */
+    float step, length, rest, more; /* t, |t p|, |d| and rounding, what is the same for all items */
+};
+
 struct rec_set {
     const char *name;
     const struct rec_set *narrow; /* the set with vectors of half the width, or NULL */
@@ -25,6 +34,7 @@ struct rec_set {
                   size_t ldu, size_t m, float *scratch);
     void (*tile)(struct rec_topk_hit *out, size_t *count, size_t k, const struct rec_topk_panels *p, const float *u,
                  size_t ldu, size_t m, const struct rec_topk_seen *seen, const uint8_t *allowed, float *scratch);
+    void (*screen)(float *high, struct topk_list *list, float threshold, const struct rec_screen *s, const struct screen_query *q); /* or NULL */
     void (*normal)(float *a, float *b, const struct rec_ridge_rows *r, const float *base, size_t base_ld,
                    const float *diag, float *scratch);
     int (*spd)(float *a, size_t ld, float *b, size_t f);
@@ -36,7 +46,7 @@ struct rec_set {
 /* The table of the kernels as this file's flags compile them. */
 #define REC_SET(name, narrow)                                                                                                 \
     {                                                                                                              \
-        name, narrow, VW, dot, axpy, gemv, scan, pack, score, tile, normal, spd, dual, apply, cg                    \
+        name, narrow, VW, dot, axpy, gemv, scan, pack, score, tile, SCREEN, normal, spd, dual, apply, cg                    \
     }
 
 extern const struct rec_set rec_set_plain;

@@ -7,6 +7,7 @@
  *
  *   rec_kernels_*   which kernels run; inner products and matrix-vector products
  *   rec_topk_*      the k best items: of one vector of scores, or of a tile of users against all items
+ *   rec_screen_*    which items can be among the k best of one user, by a pass over a quarter of the memory
  *   rec_ridge_*     the small regularized least-squares problem that alternating least squares solves for
  *                   every user and item: normal equations, Cholesky, the dual form, conjugate gradients
  *
@@ -48,6 +49,7 @@
  *   Not a number. Nothing is looked for; NaN and infinity travel as IEEE 754 says. In rankings NaN never wins.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -158,6 +160,44 @@ void rec_topk_score(float *c, size_t ldc, const struct rec_topk_panels *p, size_
 void rec_topk_tile(struct rec_topk_hit *out, size_t *count, size_t k, const struct rec_topk_panels *p,
                    const float *u, size_t ldu, size_t m, const struct rec_topk_seen *seen, const uint8_t *allowed,
                    void *scratch);
+
+/* -- screening ----------------------------------------------------------------------------------- */
+
+/*
+ * Item factors in bytes, to find in one pass the few items that have to be scored: all of the k best of rec_kernels_gemv() and rec_topk_scan() are among
+ * them, and all that are as good as the last of those. The fields are private; the memory is the caller's.
+ *
+ *      struct rec_screen s;
+ *      void *mem = malloc(rec_screen_size(items, f));                               // once
+ *      if (rec_screen_pack(&s, mem, item_factors, items, f, f, NULL)) {
+ *              n = rec_screen_find(item, room, hit, 10, &s, x, &seen, NULL, scratch);
+ *              if (n >= 0)
+ *                      rec_kernels_gemv_rows(score, item_factors, f, f, item, n, x, NULL), m = rec_topk_scan(hit, 10, score, n, NULL, NULL);
+ */
+struct rec_screen {
+    const void *set;
+    const uint8_t *data;
+    const float *scale, *error, *norm, *bias;
+    float most_bias;
+    size_t n, f;
+};
+
+/** Bytes of memory for n items of f factors, about n (f + 16); 0: the kernels in use have no such pass, or f is more than 1024. */
+size_t rec_screen_size(size_t n, size_t f);
+
+/** Lay out V (n x f, stride ld) and the biases (n, or NULL) in mem. False: some of them are not finite, or out of any range; then do without. */
+bool rec_screen_pack(struct rec_screen *s, void *mem, const float *v, size_t n, size_t f, size_t ld, const float *bias);
+
+/** Bytes of scratch for rec_screen_find(). */
+size_t rec_screen_scratch(size_t n, size_t f);
+
+/**
+ * Items that can be among the k best of user x (f factors), ascending, into candidate[room]; without those of `seen` and those not `allowed`, as
+ * rec_topk_scan() takes them. hit: room for k, which holds nothing of meaning afterwards.
+ * Returns how many, at least k; or -1, when all have to be scored: more than `room` can be, there are fewer than k, x is out of range.
+ */
+ptrdiff_t rec_screen_find(int32_t *candidate, size_t room, struct rec_topk_hit *hit, size_t k, const struct rec_screen *s, const float *x,
+                          const struct rec_topk_seen *seen, const uint8_t *allowed, void *scratch);
 
 /* -- least squares for one row ------------------------------------------------------------------- */
 

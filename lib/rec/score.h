@@ -120,9 +120,11 @@ void rec_foldin_clear(struct rec_foldin *foldin);
  *  @param item  [n] numbers in the model, each once; `value` [n] ratings, or NULL: 1 each */
 int rec_foldin_user(float *x, float *bias, const struct rec_foldin *foldin, const int32_t *item, const float *value, size_t n,
                     struct rec_err *err);
-/** The k best items for these factors, `seen` [n_seen] (ascending) and those not `allowed` (NULL: all) left out; scores include mean and
+/** @param screen  of the model's items and biases (rec_screen_pack): the same list sooner; or NULL
+ *
+ *  The k best items for these factors, `seen` [n_seen] (ascending) and those not `allowed` (NULL: all) left out; scores include mean and
  *  biases. Returns how many, -1 when out of memory. */
-ptrdiff_t rec_foldin_rank(struct rec_topk_hit *hit, size_t k, const struct rec_model *model, const float *x, float bias,
+ptrdiff_t rec_foldin_rank(struct rec_topk_hit *hit, size_t k, const struct rec_model *model, const struct rec_screen *screen, const float *x, float bias,
                           const int32_t *seen, size_t n_seen, const uint8_t *allowed, struct rec_err *err);
 /** part[j] = what item[j] of the history adds to the score of `target`; with the rest (mean and biases) they sum to it within rounding.
  *  @return 0, 1: this model's scores do not come from a history, -1 */

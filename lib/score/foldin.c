@@ -234,24 +234,56 @@ out:
     return status;
 }
 
-ptrdiff_t rec_foldin_rank(struct rec_topk_hit *hit, size_t k, const struct rec_model *model, const float *x, float bias,
+/* By the items that can be among the best: as many, with the same scores, as of all of them. -1: all have to be scored. */
+static ptrdiff_t rank_screened(struct rec_topk_hit *hit, size_t k, const struct rec_model *m, const struct rec_screen *screen, const float *x,
+                               const struct rec_topk_seen *seen, const uint8_t *allowed)
+{
+    size_t room = m->n_items / 4 + 1, bytes = rec_screen_scratch(m->n_items, m->factors), n;
+    char *memory = k <= m->n_items / 8 ? malloc(bytes + room * (sizeof(int32_t) + 2 * sizeof(float))) : NULL;
+    int32_t *item;
+    float *score, *bias;
+    ptrdiff_t found;
+
+    if (!memory)
+        return -1;
+    item = (int32_t *)(memory + bytes);
+    score = (float *)(item + room);
+    bias = score + room;
+    found = rec_screen_find(item, room, hit, k, screen, x, seen, allowed, memory);
+    if (found >= 0) {
+        for (ptrdiff_t j = 0; m->item_bias && j < found; j++)
+            bias[j] = m->item_bias[item[j]];
+        rec_kernels_gemv_rows(score, m->item_factors, m->factors, m->factors, item, (size_t)found, x, m->item_bias ? bias : NULL);
+        n = rec_topk_scan(hit, k, score, (size_t)found, NULL, NULL);
+        for (size_t i = 0; i < n; i++)
+            hit[i].item = item[hit[i].item];
+        found = (ptrdiff_t)n;
+    }
+    free(memory);
+    return found;
+}
+
+ptrdiff_t rec_foldin_rank(struct rec_topk_hit *hit, size_t k, const struct rec_model *model, const struct rec_screen *screen, const float *x, float bias,
                           const int32_t *seen, size_t n_seen, const uint8_t *allowed, struct rec_err *err)
 {
     struct rec_topk_seen left_out = {seen, n_seen};
-    float *score = rec_calloc(model->n_items, sizeof *score, "ranking", err), add = (float)model->mean + bias;
-    size_t n;
+    float *score, add = (float)model->mean + bias;
+    ptrdiff_t n = screen && x ? rank_screened(hit, k, model, screen, x, &left_out, allowed) : -1;
 
-    if (!score)
-        return -1;
-    if (model->item_factors && x)
-        rec_kernels_gemv(score, model->item_factors, model->n_items, model->factors, model->factors, x, model->item_bias);
-    else if (model->item_bias)
-        memcpy(score, model->item_bias, model->n_items * sizeof *score);
-    n = rec_topk_scan(hit, k < model->n_items ? k : model->n_items, score, model->n_items, &left_out, allowed);
-    for (size_t i = 0; i < n; i++)
+    if (n < 0) {
+        score = rec_calloc(model->n_items, sizeof *score, "ranking", err);
+        if (!score)
+            return -1;
+        if (model->item_factors && x)
+            rec_kernels_gemv(score, model->item_factors, model->n_items, model->factors, model->factors, x, model->item_bias);
+        else if (model->item_bias)
+            memcpy(score, model->item_bias, model->n_items * sizeof *score);
+        n = (ptrdiff_t)rec_topk_scan(hit, k < model->n_items ? k : model->n_items, score, model->n_items, &left_out, allowed);
+        free(score);
+    }
+    for (ptrdiff_t i = 0; i < n; i++)
         hit[i].score += add;
-    free(score);
-    return (ptrdiff_t)n;
+    return n;
 }
 
 /* ---- taking a score apart ---- */

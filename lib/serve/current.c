@@ -71,6 +71,7 @@ static void close_current(struct rec_current *current)
     if (atomic_load(&current->similar_ready) == 2)
         rec_similar_clear(&current->similar);
     rec_foldin_clear(&current->foldin);
+    free(current->screen_memory);
     if (current->has_labels)
         rec_labels_clear(&current->labels);
     free(current->item_of);
@@ -244,4 +245,26 @@ const struct rec_foldin *rec_current_foldin(struct rec_current *current, struct 
         atomic_store(&current->foldin_ready, 1);
     pthread_mutex_unlock(&current->making);
     return atomic_load(&current->foldin_ready) ? &current->foldin : NULL;
+}
+
+/* Memory that this process has for itself: of a model that is larger than this there is one copy, the file's. */
+enum { SCREEN_MOST = 4 << 20 };
+
+const struct rec_screen *rec_current_screen(const struct rec_call *c)
+{
+    struct rec_current *current = c->current;
+    const struct rec_model *m = &current->model;
+    size_t bytes;
+
+    if (!atomic_load(&current->screen_ready) && c->serve->config.workers) {
+        pthread_mutex_lock(&current->making);
+        bytes = m->item_factors ? rec_screen_size(m->n_items, m->factors) : 0;
+        if (!atomic_load(&current->screen_ready) && bytes && bytes <= SCREEN_MOST)
+            current->screen_memory = malloc(bytes);
+        if (!atomic_load(&current->screen_ready))
+            atomic_store(&current->screen_ready, current->screen_memory && rec_screen_pack(&current->screen, current->screen_memory, m->item_factors,
+                         m->n_items, m->factors, m->factors, m->item_bias) ? 1 : 2);
+        pthread_mutex_unlock(&current->making);
+    }
+    return atomic_load(&current->screen_ready) == 1 ? &current->screen : NULL;
 }

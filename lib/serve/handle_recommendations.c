@@ -105,7 +105,7 @@ static ptrdiff_t rank(struct rec_topk_hit *hit, size_t room, const struct rec_ca
 
     if (h->how == REC_HISTORY_POPULAR)
         return rank_popular(hit, want, m, &seen, allowed);
-    n = rec_foldin_rank(hit, w->diversity > 0 ? room : want, m, h->x, h->bias, h->seen, n_seen, allowed, err);
+    n = rec_foldin_rank(hit, w->diversity > 0 ? room : want, m, rec_current_screen(c), h->x, h->bias, h->seen, n_seen, allowed, err);
     if (n < 0 || w->diversity <= 0 || !m->item_factors)
         return n < (ptrdiff_t)want ? n : (ptrdiff_t)want;
     likeness = rec_malloc((size_t)n, sizeof *likeness, "diversity", err);

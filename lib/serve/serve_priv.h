@@ -171,13 +171,17 @@ struct rec_current {
     pthread_mutex_t making;        /**< of what is made when it is first needed */
     struct rec_similar similar;
     struct rec_foldin foldin;
-    _Atomic int similar_ready, foldin_ready;
+    struct rec_screen screen;
+    void *screen_memory;
+    _Atomic int similar_ready, foldin_ready, screen_ready; /**< screen_ready: 1: it is there; 2: there is none */
 };
 #define REC_CURRENT_SIMILAR 100
 /** Neighbours of items, REC_CURRENT_SIMILAR of each; NULL when memory is short. */
 const struct rec_similar *rec_current_similar(struct rec_current *current, struct rec_err *err);
 /** What folding a user in needs; NULL when memory is short. */
 const struct rec_foldin *rec_current_foldin(struct rec_current *current, struct rec_err *err);
+/** Items in bytes, for a process that lives long; NULL: none. */
+const struct rec_screen *rec_current_screen(const struct rec_call *c);
 struct rec_current *rec_current_take(struct rec_serve *serve);
 void rec_current_give(struct rec_current *current);
 /** Opens, verifies (or trusts the state directory's record of having verified) and swaps in. */

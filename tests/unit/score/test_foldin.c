@@ -129,7 +129,7 @@ static void ranks(void **state)
     n = (size_t)(ratings.user_ptr[4] - ratings.user_ptr[3]);
     assert_int_equal(rec_foldin_init(&foldin, &model, &err), 0);
     assert_int_equal(rec_foldin_user(x, &bias, &foldin, ratings.item + ratings.user_ptr[3], NULL, n, &err), 0);
-    assert_int_equal(rec_foldin_rank(hit, 5, &model, x, bias, ratings.item + ratings.user_ptr[3], n, NULL, &err), 5);
+    assert_int_equal(rec_foldin_rank(hit, 5, &model, NULL, x, bias, ratings.item + ratings.user_ptr[3], n, NULL, &err), 5);
     assert_int_equal(rec_rank_init(&rank, &model, 5, NULL, 0, &err), 0);
     assert_int_equal(rec_rank_users(whole, &count, &rank, &user, 1, 1, &err), 0);
     assert_int_equal(count, 5);
@@ -145,8 +145,38 @@ static void ranks(void **state)
     rec_model_clear(&model);
 }
 
+/* The same list to the last bit, with and without looking at bytes first: of a model with biases and of one without. */
+static void ranks_the_same_screened(void **state)
+{
+    static const char *const types[] = {"ials", "als"};
+    struct rec_topk_hit hit[8], plain[8];
+
+    (void)state;
+    for (size_t t = 0; t < 2; t++) {
+        struct rec_screen screen;
+        struct rec_model m;
+        void *memory;
+
+        train(&m, types[t], (struct setting[]){{"factors", 8}, {NULL, 0}});
+        memory = malloc(rec_screen_size(m.n_items, m.factors) + 1);
+        if (rec_screen_size(m.n_items, m.factors))
+            assert_true(rec_screen_pack(&screen, memory, m.item_factors, m.n_items, m.factors, m.factors, m.item_bias));
+        for (size_t u = 0; u < m.n_users && rec_screen_size(m.n_items, m.factors); u++) {
+            const float *x = m.user_factors + u * m.factors;
+            const int32_t *seen = m.seen_item + m.seen_ptr[u];
+            size_t n_seen = (size_t)(m.seen_ptr[u + 1] - m.seen_ptr[u]);
+            ptrdiff_t n = rec_foldin_rank(plain, 8, &m, NULL, x, 0.25F, seen, n_seen, NULL, &err);
+
+            assert_int_equal(rec_foldin_rank(hit, 8, &m, &screen, x, 0.25F, seen, n_seen, NULL, &err), n);
+            assert_memory_equal(hit, plain, (size_t)n * sizeof *hit);
+        }
+        free(memory);
+        rec_model_clear(&m);
+    }
+}
+
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(users_come_back), cmocka_unit_test(ranks)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(users_come_back), cmocka_unit_test(ranks), cmocka_unit_test(ranks_the_same_screened)};
     return cmocka_run_group_tests_name("foldin", tests, NULL, NULL);
 }

@@ -203,7 +203,7 @@ static void visitors(void **state)
     item[0] = rec_ids_find(&m.items, "1", 1), item[1] = rec_ids_find(&m.items, "11", 2), item[2] = rec_ids_find(&m.items, "2", 1);
     assert_true(item[0] >= 0 && item[1] > item[0] && item[2] > item[1]);
     service_ok(rec_foldin_user(x, &bias, &foldin, item, value, 3, &service_err));
-    n = rec_foldin_rank(hit, 15, &m, x, bias, item, 3, NULL, &service_err);
+    n = rec_foldin_rank(hit, 15, &m, NULL, x, bias, item, 3, NULL, &service_err);
     service_expect(&s, 200, "POST", "/recommendations", NULL,
                    "{\"k\":15,\"items\":[{\"movie_id\":\"2\"},{\"movie_id\":\"1\"},{\"movie_id\":\"1\"},{\"movie_id\":\"11\"},{\"movie_id\":\"no\"}]}");
     same(&s, &m, hit, (size_t)n, "a visitor");
