@@ -159,11 +159,17 @@ void rec_similar_clear(struct rec_similar *similar);
 
 struct rec_labels {
     struct rec_catalogue catalogue;
-    int32_t *entry;          /**< [n_items] of the model: the item's number in the catalogue, or -1 */
+    int32_t *entry;          /**< [n_items] of the model: the item's number in the catalogue, or -1; NULL: not joined */
     size_t n_items, n_known;
     uint8_t *allowed;        /**< [n_items] once _allow was called, else NULL */
 };
 int rec_labels_open(struct rec_labels *labels, const char *path, const struct rec_ids *items, struct rec_err *err);
+/** The two halves of it, for whom asks for a few items alone: takes a file that is open, and joins nothing; and joins. Before it is joined, no more
+ *  than rec_labels_entry and the catalogue itself may be used. */
+int rec_labels_load(struct rec_labels *labels, struct rec_safetensors *file, const struct rec_ids *items, struct rec_err *err);
+int rec_labels_join(struct rec_labels *labels, const struct rec_ids *items, struct rec_err *err);
+/** An item's number in the catalogue, or -1: looked for by its id. */
+int32_t rec_labels_entry(const struct rec_labels *labels, const struct rec_ids *items, size_t item);
 /** "1994", "1990..1999", "1990..", "..1999", both ends included. */
 int rec_labels_years(int32_t *from, int32_t *to, const char *text, struct rec_err *err);
 /** rec_labels_allow with the years as text, as rec_labels_years reads them; NULL: all. Without genres and years it does nothing. */

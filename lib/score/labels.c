@@ -8,16 +8,39 @@
 
 int rec_labels_open(struct rec_labels *labels, const char *path, const struct rec_ids *items, struct rec_err *err)
 {
-    *labels = (struct rec_labels){.n_items = items->n};
-    if (rec_catalogue_read(&labels->catalogue, path, err) < 0)
+    struct rec_safetensors file;
+
+    *labels = (struct rec_labels){.n_items = 0};
+    if (rec_safetensors_open(&file, path, err) < 0 || rec_labels_load(labels, &file, items, err) < 0)
         return -1;
-    labels->entry = rec_malloc(items->n, sizeof *labels->entry, "catalogue", err);
-    if (!labels->entry) {
+    if (rec_labels_join(labels, items, err) < 0) {
         rec_labels_clear(labels);
         return -1;
     }
+    return 0;
+}
+
+int rec_labels_load(struct rec_labels *labels, struct rec_safetensors *file, const struct rec_ids *items, struct rec_err *err)
+{
+    *labels = (struct rec_labels){.n_items = items->n};
+    return rec_catalogue_load(&labels->catalogue, file, err);
+}
+
+int rec_labels_join(struct rec_labels *labels, const struct rec_ids *items, struct rec_err *err)
+{
+    labels->entry = rec_malloc(items->n, sizeof *labels->entry, "catalogue", err);
+    if (!labels->entry)
+        return -1;
     labels->n_known = rec_ids_join(labels->entry, items, &labels->catalogue.items);
     return 0;
+}
+
+int32_t rec_labels_entry(const struct rec_labels *labels, const struct rec_ids *items, size_t item)
+{
+    size_t len;
+    const char *id = rec_ids_get(items, item, &len);
+
+    return rec_ids_find(&labels->catalogue.items, id, len);
 }
 
 void rec_labels_clear(struct rec_labels *labels)

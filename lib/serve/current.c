@@ -16,43 +16,59 @@
 
 /* ---- the record of having verified ---- */
 
-/* "rec.verified/1 DEVICE INODE SIZE SECONDS NANOSECONDS": what the file was when it was read through. */
-static void describe(char out[160], const struct stat *st)
+/* "rec.verified/1 DEVICE INODE SIZE SECONDS NANOSECONDS", a line for the model and one for the catalogue: what the files were when they were read through. */
+enum { LINE = 160 };
+
+static size_t describe(char out[LINE], const struct stat *st)
 {
-    snprintf(out, 160, "rec.verified/1 %llu %llu %lld %lld %ld\n", (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
-             (long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+    return (size_t)snprintf(out, LINE, "rec.verified/1 %llu %llu %lld %lld %ld\n", (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
+                            (long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
 }
 
-static bool was_verified(const struct rec_serve *serve, const struct stat *st)
+/* `found` stays "" where there is no record. */
+static void read_record(char found[2 * LINE], const struct rec_serve *serve)
 {
-    char path[4096], want[160], found[160];
+    char path[4096];
     int fd;
     ssize_t n;
 
-    if (!serve->config.state)
-        return false;
-    snprintf(path, sizeof path, "%s/verified", serve->config.state);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return false;
-    n = read(fd, found, sizeof found - 1);
-    close(fd);
-    describe(want, st);
-    return n > 0 && (size_t)n == strlen(want) && memcmp(want, found, (size_t)n) == 0;
-}
-
-/* Failing to record costs time and nothing else. */
-static void record(struct rec_serve *serve, const struct stat *st)
-{
-    char path[4096], text[160];
-    struct rec_out out;
-    struct rec_err err;
-
+    found[0] = 0;
     if (!serve->config.state)
         return;
     snprintf(path, sizeof path, "%s/verified", serve->config.state);
-    describe(text, st);
-    if (rec_out_open(&out, path, false, &err) < 0 || rec_out_write(&out, text, strlen(text), &err) < 0 || rec_out_commit(&out, &err) < 0) {
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return;
+    n = read(fd, found, 2 * LINE - 1);
+    close(fd);
+    found[n > 0 ? n : 0] = 0;
+}
+
+static bool is_recorded(const char *found, const struct stat *st)
+{
+    char want[LINE];
+    size_t n = describe(want, st);
+
+    for (; *found; found += strcspn(found, "\n"), found += *found == '\n')
+        if (strncmp(found, want, n) == 0)
+            return true;
+    return false;
+}
+
+/* Failing to record costs time and nothing else. */
+static void record(struct rec_serve *serve, const struct rec_current *current)
+{
+    char path[4096], text[2 * LINE];
+    struct rec_out out;
+    struct rec_err err;
+    size_t n = describe(text, &current->stat);
+
+    if (!serve->config.state)
+        return;
+    if (current->has_labels)
+        n += describe(text + n, &current->catalogue_stat);
+    snprintf(path, sizeof path, "%s/verified", serve->config.state);
+    if (rec_out_open(&out, path, false, &err) < 0 || rec_out_write(&out, text, n, &err) < 0 || rec_out_commit(&out, &err) < 0) {
         rec_serve_say(serve, "%s", err.text);
         rec_out_abort(&out);
     }
@@ -80,26 +96,41 @@ static void close_current(struct rec_current *current)
     free(current);
 }
 
-static int read_model(struct rec_current *current, struct rec_serve *serve, struct rec_err *err)
+/* Opens a file without reading what was read through before. *verified: it was; *known: it is surely the file that `st` describes. */
+static int open_file(struct rec_safetensors *file, struct stat *st, bool *verified, bool *known, const char *path, const char *found, struct rec_err *err)
 {
-    struct rec_safetensors file;
     struct rec_in in;
     struct stat after;
-    bool verified, same;
 
-    if (stat(serve->config.model, &current->stat) < 0)
-        return rec_err_errno(err, "%s", serve->config.model);
-    verified = was_verified(serve, &current->stat);
-    if (rec_in_open(&in, serve->config.model, err) < 0)
+    if (stat(path, st) < 0)
+        return rec_err_errno(err, "%s", path);
+    if (rec_in_open(&in, path, err) < 0)
         return -1;
     /* Between looking and opening it may have become another file, of which nothing is known. */
-    same = stat(serve->config.model, &after) == 0 && same_file(&after, &current->stat);
-    verified = verified && same;
-    if (rec_safetensors_parse(&file, &in, verified ? REC_SAFETENSORS_VERIFIED : 0, err) < 0 ||
+    *known = stat(path, &after) == 0 && same_file(&after, st);
+    *verified = *known && is_recorded(found, st);
+    return rec_safetensors_parse(file, &in, *verified ? REC_SAFETENSORS_VERIFIED : 0, err);
+}
+
+static int read_files(struct rec_current *current, struct rec_serve *serve, struct rec_err *err)
+{
+    const char *catalogue = serve->config.catalogue;
+    char found[2 * LINE];
+    struct rec_safetensors file;
+    bool verified, known, also = true, known_too = true;
+
+    read_record(found, serve);
+    if (open_file(&file, &current->stat, &verified, &known, serve->config.model, found, err) < 0 ||
         rec_model_load(&current->model, &file, err) < 0)
         return -1;
-    if (!verified && same)
-        record(serve, &current->stat);
+    if (catalogue) {
+        if (open_file(&file, &current->catalogue_stat, &also, &known_too, catalogue, found, err) < 0 ||
+            rec_labels_load(&current->labels, &file, &current->model.items, err) < 0)
+            return -1;
+        current->has_labels = true;
+    }
+    if (known && known_too && !(verified && also))
+        record(serve, current);
     return 0;
 }
 
@@ -119,6 +150,25 @@ static int invert(struct rec_current *current, struct rec_err *err)
     return 0;
 }
 
+int rec_current_join(struct rec_current *current, struct rec_err *err)
+{
+    int status = 0;
+
+    if (!current->has_labels || atomic_load(&current->joined))
+        return 0;
+    pthread_mutex_lock(&current->making);
+    if (!atomic_load(&current->joined)) {
+        if (!current->labels.entry)
+            status = rec_labels_join(&current->labels, &current->model.items, err);
+        if (status == 0)
+            status = invert(current, err);
+        if (status == 0)
+            atomic_store(&current->joined, true);
+    }
+    pthread_mutex_unlock(&current->making);
+    return status;
+}
+
 static struct rec_current *open_current(struct rec_serve *serve, struct rec_err *err)
 {
     struct rec_current *current = rec_calloc(1, sizeof *current, "model", err);
@@ -128,19 +178,9 @@ static struct rec_current *open_current(struct rec_serve *serve, struct rec_err 
         return NULL;
     pthread_mutex_init(&current->making, NULL);
     atomic_store(&current->users, 1);
-    if (read_model(current, serve, err) < 0)
+    /* A process that lives for one request joins model and catalogue only when all films are asked for. */
+    if (read_files(current, serve, err) < 0 || (serve->config.workers && rec_current_join(current, err) < 0))
         goto failed;
-    if (serve->config.catalogue) {
-        if (stat(serve->config.catalogue, &current->catalogue_stat) < 0) {
-            rec_err_errno(err, "%s", serve->config.catalogue);
-            goto failed;
-        }
-        if (rec_labels_open(&current->labels, serve->config.catalogue, &current->model.items, err) < 0)
-            goto failed;
-        current->has_labels = true;
-        if (invert(current, err) < 0)
-            goto failed;
-    }
     snprintf(current->version, sizeof current->version, "%s-%08x", current->model.type, (unsigned)current->model.digest);
     clock_gettime(CLOCK_REALTIME, &t);
     current->loaded = t.tv_sec;

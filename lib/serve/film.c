@@ -9,7 +9,9 @@
 /* The catalogue's number of an item; -1: it has none. */
 static int32_t entry_of(const struct rec_current *m, int32_t item)
 {
-    return m->has_labels ? m->labels.entry[item] : -1;
+    if (!m->has_labels)
+        return -1;
+    return m->joined ? m->labels.entry[item] : rec_labels_entry(&m->labels, &m->model.items, (size_t)item);
 }
 
 static void write_labels(struct rec_json *json, const struct rec_catalogue *c, int32_t e)
@@ -50,7 +52,15 @@ size_t rec_film_count(const struct rec_current *m)
 
 int32_t rec_film_item(const struct rec_current *m, size_t film)
 {
-    return m->has_labels ? m->item_of[film] : (int32_t)film;
+    size_t len;
+    const char *id;
+
+    if (!m->has_labels)
+        return (int32_t)film;
+    if (m->joined)
+        return m->item_of[film];
+    id = rec_ids_get(&m->labels.catalogue.items, film, &len);
+    return rec_ids_find(&m->model.items, id, len);
 }
 
 int32_t rec_film_find(const struct rec_current *m, const char *id)
@@ -151,6 +161,9 @@ int rec_film_choose(uint8_t **allowed, struct rec_call *c, bool films, struct re
     int status = read_choice(&choice, c, err);
 
     *allowed = NULL;
+    /* Whoever lists films goes through all of them. */
+    if (status == 0 && (films || choice.n || choice.from > 0))
+        status = rec_current_join(c->current, err);
     if (status < 0 || (!choice.n && choice.from <= 0) || is_wrong(c, &choice)) {
         free(choice.text);
         return status < 0 ? -1 : c->x->response.status == 422;

@@ -164,7 +164,8 @@ struct rec_current {
     struct rec_model model;
     struct rec_labels labels;
     bool has_labels;
-    int32_t *item_of;              /**< [catalogue.n] with labels: the model's number of a film, or -1 */
+    int32_t *item_of;              /**< [catalogue.n] once joined: the model's number of a film, or -1 */
+    _Atomic bool joined;           /**< labels.entry and item_of are there: else single films are looked for by id */
     char version[80];              /**< "ials-1a2b3c4d": type and digest */
     int64_t loaded;
     struct stat stat, catalogue_stat;
@@ -182,6 +183,8 @@ const struct rec_similar *rec_current_similar(struct rec_current *current, struc
 const struct rec_foldin *rec_current_foldin(struct rec_current *current, struct rec_err *err);
 /** Items in bytes, for a process that lives long; NULL: none. */
 const struct rec_screen *rec_current_screen(const struct rec_call *c);
+/** Joins model and catalogue, if they are not: for whom looks at all films. A server does so when it takes them into use. */
+int rec_current_join(struct rec_current *current, struct rec_err *err);
 struct rec_current *rec_current_take(struct rec_serve *serve);
 void rec_current_give(struct rec_current *current);
 /** Opens, verifies (or trusts the state directory's record of having verified) and swaps in. */
