@@ -115,6 +115,8 @@ static void write_claims(struct rec_buf *json, const struct rec_token_keys *keys
     rec_json_int(&j, "exp", c->expires);
     if (c->scope[0])
         add_text(&j, "scope", c->scope);
+    if (c->family[0])
+        add_text(&j, "fam", c->family);
     rec_json_end(&j);
 }
 
@@ -247,7 +249,8 @@ static enum rec_token_verdict read_claims(struct rec_token_claims *c, const stru
                                           int64_t now)
 {
     if (copy_claim(c->subject, sizeof c->subject, claims, "sub", true) < 0 || copy_claim(c->id, sizeof c->id, claims, "jti", true) < 0 ||
-        copy_claim(c->scope, sizeof c->scope, claims, "scope", false) < 0 || rec_json_integer(&c->issued, rec_json_get(claims, "iat")) < 0 ||
+        copy_claim(c->scope, sizeof c->scope, claims, "scope", false) < 0 || copy_claim(c->family, sizeof c->family, claims, "fam", false) < 0 ||
+        rec_json_integer(&c->issued, rec_json_get(claims, "iat")) < 0 ||
         rec_json_integer(&c->expires, rec_json_get(claims, "exp")) < 0 || rec_json_integer(&c->not_before, rec_json_get(claims, "nbf")) < 0)
         return REC_TOKEN_MALFORMED;
     if (!is(claims, "iss", keys->issuer) || !is(claims, "aud", keys->audience))

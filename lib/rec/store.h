@@ -285,9 +285,14 @@ int rec_api_keys_revoke(struct rec_store *store, const char *id, int64_t now, st
 
 /** Takes a token back, by its jti, until it would have expired anyway; those that have are dropped on the way. */
 int rec_tokens_revoke(struct rec_store *store, const char *jti, const char *account, int64_t expires, int64_t now, struct rec_err *err);
-/** As rec_tokens_revoke, for a token that serves once. 1: it was in force; 0: it had been taken back, so that of two who come the second gets
- *  nothing; -1. */
-int rec_tokens_take(struct rec_store *store, const char *jti, const char *account, int64_t expires, int64_t now, struct rec_err *err);
+/** Takes a family of tokens back: the one of that jti that was given out at a log in, and all that came of it, one for another. @param until  when
+ *  the last of them would have expired anyway. */
+int rec_tokens_revoke_family(struct rec_store *store, const char *family, const char *account, int64_t until, int64_t now, struct rec_err *err);
+/** As rec_tokens_revoke, for a token that serves once. 1: it was in force; 0: it had been taken back, or its family; -1. One that comes a second time
+ *  was stolen, or its successor was: then its family is taken back `until` then (OAuth 2.0 Security Best Current Practice, RFC 9700, section 4.14).
+ *  @param used_before  that was so, for the first time in its family */
+int rec_tokens_take(bool *used_before, struct rec_store *store, const char *jti, const char *family, const char *account, int64_t expires,
+                    int64_t until, int64_t now, struct rec_err *err);
 /** 1: it was taken back; 0; -1. */
 int rec_tokens_revoked(struct rec_store *store, const char *jti, struct rec_err *err);
 

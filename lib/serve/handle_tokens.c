@@ -8,6 +8,12 @@
 
 /* ---- answers ---- */
 
+/* Refresh tokens that came of each other go by the first one's id. */
+static const char *family_of(const struct rec_token_claims *claims)
+{
+    return claims->family[0] ? claims->family : claims->id;
+}
+
 /* Tokens older than the password are void. A change of it counts from the second after, so that those of its own second are so too; what is
  * issued within that second is dated to its end, as other clocks may be as well (REC_TOKEN_SKEW). */
 static int add_token(struct rec_buf *out, struct rec_call *c, const struct rec_account *account, enum rec_token_kind kind, double life,
@@ -17,6 +23,8 @@ static int add_token(struct rec_buf *out, struct rec_call *c, const struct rec_a
     struct rec_token_claims claims = {.kind = kind, .issued = issued, .expires = c->now + (int64_t)life};
 
     snprintf(claims.subject, sizeof claims.subject, "%s", account->id);
+    if (kind == REC_TOKEN_REFRESH)
+        snprintf(claims.family, sizeof claims.family, "%s", family_of(&c->claims));
     return rec_token_issue(out, &c->serve->tokens, &claims, err);
 }
 
@@ -86,25 +94,50 @@ static int post_login(struct rec_call *c, struct rec_err *err)
 
 /* ---- renewing and taking back ---- */
 
-/* A refresh token serves once: it is taken back in the act, and of two that bring the same one the second is refused. */
+/* When the last token would expire that was given out until now. */
+static int64_t last_end(const struct rec_call *c)
+{
+    return c->now + (int64_t)c->serve->config.refresh_life + REC_TOKEN_SKEW;
+}
+
+/* Which of the two who came with it is the thief is not known: both have to log in again. */
+static int refuse_used(struct rec_call *c)
+{
+    snprintf(c->account.id, sizeof c->account.id, "%s", c->claims.subject);
+    rec_call_audit(c, "token.reuse", c->claims.subject, "");
+    return refuse(c, "the token was used before, or taken back: log in again");
+}
+
+/* A refresh token serves once: it is taken back in the act, and of two that bring the same one the second is refused, and all that came of it. */
 static int post_refresh(struct rec_call *c, struct rec_err *err)
 {
     const char *text = rec_json_string(rec_json_get(c->body, "refresh_token"));
     enum rec_token_verdict verdict = rec_token_check(&c->claims, &c->serve->tokens, text, strlen(text), REC_TOKEN_REFRESH, c->now);
     struct rec_account account;
+    bool used_before;
     int found;
 
     if (verdict != REC_TOKEN_VALID)
         return refuse(c, rec_token_verdicts[verdict]);
-    found = rec_tokens_take(&c->store, c->claims.id, c->claims.subject, c->claims.expires, c->now, err);
+    found = rec_tokens_take(&used_before, &c->store, c->claims.id, family_of(&c->claims), c->claims.subject, c->claims.expires, last_end(c), c->now, err);
     if (found <= 0)
-        return found < 0 ? -1 : refuse(c, "the token was used before, or taken back");
+        return found < 0 ? -1 : used_before ? refuse_used(c) : refuse(c, "the token was taken back: log in again");
     found = rec_accounts_by_id(&account, &c->store, c->claims.subject, err);
     if (found < 0)
         return -1;
     if (!found || account.disabled || c->claims.issued < account.password_changed)
         return refuse(c, "the account of the token is not in force");
     return answer_tokens(c, &account, err);
+}
+
+static int take_back(struct rec_call *c, struct rec_err *err)
+{
+    const struct rec_token_claims *t = &c->claims;
+
+    /* Of one that was used already, what came of it. */
+    if (t->kind == REC_TOKEN_REFRESH && rec_tokens_revoke_family(&c->store, family_of(t), t->subject, last_end(c), c->now, err) < 0)
+        return -1;
+    return rec_tokens_revoke(&c->store, t->id, t->subject, t->expires, c->now, err);
 }
 
 /* As RFC 7009 has it, a token that is none is as good as taken back. */
@@ -114,7 +147,7 @@ static int post_revoke(struct rec_call *c, struct rec_err *err)
 
     for (int kind = REC_TOKEN_ACCESS; kind <= REC_TOKEN_REFRESH; kind++)
         if (rec_token_check(&c->claims, &c->serve->tokens, text, strlen(text), (enum rec_token_kind)kind, c->now) == REC_TOKEN_VALID &&
-            rec_tokens_revoke(&c->store, c->claims.id, c->claims.subject, c->claims.expires, c->now, err) < 0)
+            take_back(c, err) < 0)
             return -1;
     rec_answer_empty(c);
     return 0;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tokens that were taken back before their time: kept until they would have expired anyway.
+ * Tokens that were taken back before their time: kept until they would have expired anyway. A family of them stands among them as the name of its
+ * first one, with a word before it that no jti has.
  */
 #include <rec/store.h>
 
 #include <rec/format.h>
 
 enum { LONGEST = 255 };
+
+#define FAMILY "family:"
 
 struct token {
     const char *jti, *account;
@@ -38,26 +41,58 @@ int rec_tokens_revoke(struct rec_store *store, const char *jti, const char *acco
     return rec_store_write(store, revoke, &token, err) < 0 ? -1 : 0;
 }
 
-/* What a token that serves once was presented for: 1 in *taken for the first who comes. */
+static void name_family(char out[LONGEST + 1], const char *family)
+{
+    snprintf(out, LONGEST + 1, FAMILY "%s", family);
+}
+
+int rec_tokens_revoke_family(struct rec_store *store, const char *family, const char *account, int64_t until, int64_t now, struct rec_err *err)
+{
+    char name[LONGEST + 1];
+
+    name_family(name, family);
+    return rec_tokens_revoke(store, name, account, until, now, err);
+}
+
+/* ---- tokens that serve once ---- */
+
 struct taking {
-    struct token token;
-    int64_t taken;
+    struct token token, family;
+    int64_t taken;                 /* 1 for the first who comes with it */
+    bool used_before;
 };
 
 static int take(struct rec_store *store, void *context, struct rec_err *err)
 {
     struct taking *t = context;
-    return rec_sql_exec(store->db, &t->taken, "INSERT INTO revoked_tokens (jti, account_id, revoked, expires) VALUES ($1, $2, $3, $4) "
-                        "ON CONFLICT (jti) DO NOTHING", REC_SQL(rec_sql_text(t->token.jti), rec_sql_text(t->token.account),
-                        rec_sql_int(t->token.now), rec_sql_int(t->token.expires)), err);
+    int found;
+
+    if (rec_sql_exec(store->db, &t->taken, "INSERT INTO revoked_tokens (jti, account_id, revoked, expires) VALUES ($1, $2, $3, $4) "
+                     "ON CONFLICT (jti) DO NOTHING", REC_SQL(rec_sql_text(t->token.jti), rec_sql_text(t->token.account),
+                     rec_sql_int(t->token.now), rec_sql_int(t->token.expires)), err) < 0)
+        return -1;
+    found = rec_tokens_revoked(store, t->family.jti, err);
+    if (found < 0)
+        return -1;
+    t->used_before = !found && !t->taken;
+    t->taken = !found && t->taken;
+    return t->used_before ? revoke(store, &t->family, err) : 0;
 }
 
-int rec_tokens_take(struct rec_store *store, const char *jti, const char *account, int64_t expires, int64_t now, struct rec_err *err)
+int rec_tokens_take(bool *used_before, struct rec_store *store, const char *jti, const char *family, const char *account, int64_t expires,
+                    int64_t until, int64_t now, struct rec_err *err)
 {
-    struct taking taking = {{jti, account, expires, now}, 0};
-    if (!is_name(jti))
+    char name[LONGEST + 1];
+    struct taking t = {.token = {jti, account, expires, now}, .family = {name, account, until, now}};
+
+    *used_before = false;
+    name_family(name, family);
+    if (!is_name(jti) || !is_name(name))
         return 0;
-    return rec_store_write(store, take, &taking, err) < 0 ? -1 : taking.taken > 0;
+    if (rec_store_write(store, take, &t, err) < 0)
+        return -1;
+    *used_before = t.used_before;
+    return t.taken > 0;
 }
 
 int rec_tokens_revoked(struct rec_store *store, const char *jti, struct rec_err *err)

@@ -147,10 +147,18 @@ static void backing_off(void **state)
 
 /* ---- renewing and taking back ---- */
 
+static void take_back(struct service *s, const char *token)
+{
+    char body[1200];
+
+    snprintf(body, sizeof body, "{\"token\":\"%s\"}", token);
+    service_expect(s, 204, "POST", "/token/revoke", NULL, body);
+}
+
 static void renewing(void **state)
 {
     struct service s;
-    char first[1024], second[1024], access[1024], body[1200];
+    char first[1024], second[1024], access[1024];
 
     service_begin(&s, *state, NULL);
     assert_int_equal(log_in(&s, "user", SERVICE_PASSWORD), 200);
@@ -160,23 +168,53 @@ static void renewing(void **state)
     assert_int_equal(renew(&s, first), 200);
     keep(second, &s, "refresh_token");
     assert_string_not_equal(first, second);
-    assert_int_equal(renew(&s, first), 401);
     assert_int_equal(renew(&s, second), 200);
     keep(second, &s, "refresh_token");
     keep(access, &s, "access_token");
-    snprintf(body, sizeof body, "{\"token\":\"%s\"}", second);
-    service_expect(&s, 204, "POST", "/token/revoke", NULL, body);
-    service_expect(&s, 204, "POST", "/token/revoke", NULL, body);
+    take_back(&s, second);
+    take_back(&s, second);
     assert_int_equal(renew(&s, second), 401);
     service_expect(&s, 200, "GET", "/users/me", access, NULL);
-    snprintf(body, sizeof body, "{\"token\":\"%s\"}", access);
-    service_expect(&s, 204, "POST", "/token/revoke", NULL, body);
+    take_back(&s, access);
     service_expect(&s, 401, "GET", "/users/me", access, NULL);
     /* of a disabled account nothing is renewed */
     assert_int_equal(log_in(&s, "user", SERVICE_PASSWORD), 200);
     keep(first, &s, "refresh_token");
     service_ok(rec_accounts_set_disabled(&s.store, s.account[SERVICE_USER].id, true, (int64_t)time(NULL), &service_err));
     assert_int_equal(renew(&s, first), 401);
+    service_end(&s);
+}
+
+/* A refresh token that comes a second time ends all that came of its log in, whoever has it; other log ins go on. */
+static void used_twice(void **state)
+{
+    struct service s;
+    char other[1024], token[4][1024];
+
+    service_begin(&s, *state, NULL);
+    assert_int_equal(log_in(&s, "user", SERVICE_PASSWORD), 200);
+    keep(other, &s, "refresh_token");
+    for (int twice = 0; twice < 3; twice++) {
+        assert_int_equal(log_in(&s, "user", SERVICE_PASSWORD), 200);
+        keep(token[0], &s, "refresh_token");
+        for (int i = 1; i < 4; i++) {
+            assert_int_equal(renew(&s, token[i - 1]), 200);
+            keep(token[i], &s, "refresh_token");
+        }
+        assert_int_equal(renew(&s, token[twice]), 401);
+        assert_non_null(strstr(service_text(&s, "detail"), "used before"));
+        assert_int_equal(renew(&s, token[3]), 401);
+        assert_non_null(strstr(service_text(&s, "detail"), "taken back"));
+        assert_int_equal(renew(&s, token[3]), 401);
+        assert_int_equal(renew(&s, other), 200);
+        keep(other, &s, "refresh_token");
+    }
+    assert_int_equal(both_int(s.b, "SELECT count(*) FROM audit_log WHERE action = 'token.reuse'"), 3);
+    /* Logging out with one that was used already: what came of it is taken back. */
+    assert_int_equal(renew(&s, other), 200);
+    keep(token[0], &s, "refresh_token");
+    take_back(&s, other);
+    assert_int_equal(renew(&s, token[0]), 401);
     service_end(&s);
 }
 
@@ -289,7 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registering), cmocka_unit_test(closed), cmocka_unit_test(logging_in), cmocka_unit_test(backing_off),
-        cmocka_unit_test(renewing), cmocka_unit_test(another_password), cmocka_unit_test(changing_oneself), cmocka_unit_test(administering),
+        cmocka_unit_test(renewing), cmocka_unit_test(used_twice), cmocka_unit_test(another_password), cmocka_unit_test(changing_oneself), cmocka_unit_test(administering),
     };
 
     return both_run(tests, REC_LENGTH(tests));
