@@ -63,10 +63,19 @@ static void add_escaped(struct rec_buf *out, unsigned char c)
     rec_buf_addf(out, "\\u%04x", c);
 }
 
+/* How many bytes at the beginning are letters that stand for themselves, and one byte each. */
+static size_t plain_length(const unsigned char *p, size_t len)
+{
+    size_t i = 0;
+    while (i < len && p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
+        i++;
+    return i;
+}
+
 static void add_string(struct rec_buf *out, const char *text, size_t len)
 {
     const unsigned char *p = (const unsigned char *)text;
-    size_t begin = 0, i = 0;
+    size_t begin = 0, i = plain_length(p, len);
     rec_buf_addc(out, '"');
     while (i < len) {
         size_t n = character(p + i, len - i);

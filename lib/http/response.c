@@ -31,11 +31,16 @@ const char *rec_response_phrase(unsigned status)
 
 static void add_line(struct rec_buf *out, const char *name, const char *value)
 {
+    size_t begin, len = strlen(value);
+
     rec_buf_adds(out, name);
-    rec_buf_adds(out, ": ");
-    for (; *value; value++)
-        rec_buf_addc(out, (unsigned char)*value < 32 || *value == 127 ? '?' : *value);
-    rec_buf_adds(out, "\r\n");
+    rec_buf_add(out, ": ", 2);
+    begin = out->len;
+    rec_buf_add(out, value, len);
+    for (size_t i = begin; i < begin + len && !out->failed; i++)
+        if ((unsigned char)out->data[i] < 32 || out->data[i] == 127)
+            out->data[i] = '?';
+    rec_buf_add(out, "\r\n", 2);
 }
 
 void rec_response_field(struct rec_response *r, const char *name, const char *value)
@@ -43,16 +48,22 @@ void rec_response_field(struct rec_response *r, const char *name, const char *va
     add_line(&r->fields, name, value);
 }
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT": RFC 9110, section 5.6.7. */
+/* "Sun, 06 Nov 1994 08:49:37 GMT": RFC 9110, section 5.6.7. A thread writes it once a second. */
 static void add_date(struct rec_buf *out, int64_t now)
 {
     static const char days[] = "ThuFriSatSunMonTueWed", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static _Thread_local int64_t written = INT64_MIN;
+    static _Thread_local char line[64];
     int64_t year, day = now / 86400, second = now % 86400;
     unsigned month, of_month;
 
-    rec_date_to_civil(now, &year, &month, &of_month);
-    rec_buf_addf(out, "Date: %.3s, %02u %.3s %04lld %02d:%02d:%02d GMT\r\n", days + day % 7 * 3, of_month, months + (month - 1) * 3,
+    if (now != written) {
+        rec_date_to_civil(now, &year, &month, &of_month);
+        snprintf(line, sizeof line, "Date: %.3s, %02u %.3s %04lld %02d:%02d:%02d GMT\r\n", days + day % 7 * 3, of_month, months + (month - 1) * 3,
                  (long long)year, (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60));
+        written = now;
+    }
+    rec_buf_adds(out, line);
 }
 
 /* If-None-Match: "*", or a list that holds the tag, weak or strong (RFC 9110, section 13.1.2). */

@@ -138,40 +138,21 @@ static bool ask(struct screen_query *q, int32_t *word, const struct rec_screen *
     return true;
 }
 
-enum { BLOCK = 16 };
-
-/* Whether one of a block is a candidate: few blocks have any. What lies past the last item is not. */
-static bool has_any(const float high[BLOCK], float least)
-{
-    int any = 0;
-
-    for (size_t i = 0; i < BLOCK; i++)
-        any |= high[i] >= least;
-    return any;
-}
-
-static ptrdiff_t gather(int32_t *candidate, size_t room, const struct rec_screen *s, const float *high, float least, const struct rec_topk_seen *seen,
-                        const uint8_t *allowed)
+/* Without those that are left out. */
+static size_t leave_out(int32_t *candidate, size_t n, const struct rec_topk_seen *seen, const uint8_t *allowed)
 {
     const int32_t *at = seen && seen->n ? seen->item : NULL, *end = at ? at + seen->n : NULL;
-    size_t n = 0;
+    size_t kept = 0;
 
-    for (size_t j = 0; j < s->n; j += BLOCK) {
-        if (!has_any(high + j, least))
-            continue;
-        for (size_t i = j; i < j + BLOCK; i++) {
-            if (!(high[i] >= least))
-                continue;
-            while (at < end && *at < (int32_t)i)
-                at++;
-            if ((at < end && *at == (int32_t)i) || (allowed && !allowed[i]))
-                continue;
-            if (n == room)
-                return -1;
-            candidate[n++] = (int32_t)i;
-        }
+    for (size_t i = 0; i < n; i++) {
+        int32_t item = candidate[i];
+
+        while (at < end && *at < item)
+            at++;
+        if ((at == end || *at != item) && (!allowed || allowed[item]))
+            candidate[kept++] = item;
     }
-    return (ptrdiff_t)n;
+    return kept;
 }
 
 ptrdiff_t rec_screen_find(int32_t *candidate, size_t room, struct rec_topk_hit *hit, size_t k, const struct rec_screen *s, const float *x,
@@ -182,11 +163,13 @@ ptrdiff_t rec_screen_find(int32_t *candidate, size_t room, struct rec_topk_hit *
     struct topk_list list;
     struct screen_query q;
     float *high = scratch;
+    size_t n;
 
     if (k == 0 || k > s->n || !ask(&q, (int32_t *)(high + padded(s->n)), s, x))
         return -1;
     set->screen(high, &list, rec_topk_list_init(&list, hit, more, k, seen, allowed), s, &q);
     if (rec_topk_list_finish(&list) < k)
         return -1;
-    return gather(candidate, room, s, high, hit[k - 1].score, seen, allowed);
+    n = set->reach(candidate, room, high, s->n, hit[k - 1].score);
+    return n <= room ? (ptrdiff_t)leave_out(candidate, n, seen, allowed) : -1;
 }

@@ -39,6 +39,7 @@ INLINE vb madd4(vb items, vb user, vb sum)
 
 #if defined(__AVX2__)
 #define SCREEN screen
+#define REACH reach
 
 /* Bounds of the scores of a panel; those from below that beat the threshold are offered to the list. */
 INLINE void screen_bounds(float *high, struct topk_list *list, float *threshold, const vb sum[WIDE], size_t item, const struct rec_screen *s,
@@ -83,8 +84,29 @@ static void screen(float *high, struct topk_list *list, float threshold, const s
     }
 }
 
+/* The items, ascending, whose bound from above is not below `least`; what stands after the last item of n is lower. More than room: there are too many. */
+static size_t reach(int32_t *item, size_t room, const float *high, size_t n, float least)
+{
+    size_t found = 0;
+
+    for (size_t j = 0; j < n; j += SCREEN_PANEL) {
+        uint64_t below = 0, mask;
+
+        UNROLL
+        for (int v = 0; v < WIDE; v++)
+            below |= (uint64_t)gt(set1(least), load(high + j + v * VW)) << (v * VW);
+        mask = ~below & (UINT64_MAX >> (64 - SCREEN_PANEL));
+        if (found + (size_t)__builtin_popcountll(mask) > room)
+            return room + 1;
+        for (; mask; mask &= mask - 1)
+            item[found++] = (int32_t)j + __builtin_ctzll(mask);
+    }
+    return found;
+}
+
 #else
 #define SCREEN NULL
+#define REACH NULL
 #endif
 
 #endif

@@ -35,6 +35,7 @@ struct rec_set {
     void (*tile)(struct rec_topk_hit *out, size_t *count, size_t k, const struct rec_topk_panels *p, const float *u,
                  size_t ldu, size_t m, const struct rec_topk_seen *seen, const uint8_t *allowed, float *scratch);
     void (*screen)(float *high, struct topk_list *list, float threshold, const struct rec_screen *s, const struct screen_query *q); /* or NULL */
+    size_t (*reach)(int32_t *item, size_t room, const float *high, size_t n, float least); /* or NULL */
     void (*normal)(float *a, float *b, const struct rec_ridge_rows *r, const float *base, size_t base_ld,
                    const float *diag, float *scratch);
     int (*spd)(float *a, size_t ld, float *b, size_t f);
@@ -46,7 +47,7 @@ struct rec_set {
 /* The table of the kernels as this file's flags compile them. */
 #define REC_SET(name, narrow)                                                                                                 \
     {                                                                                                              \
-        name, narrow, VW, dot, axpy, gemv, scan, pack, score, tile, SCREEN, normal, spd, dual, apply, cg                    \
+        name, narrow, VW, dot, axpy, gemv, scan, pack, score, tile, SCREEN, REACH, normal, spd, dual, apply, cg                    \
     }
 
 extern const struct rec_set rec_set_plain;

@@ -194,7 +194,7 @@ size_t rec_screen_scratch(size_t n, size_t f);
 /**
  * Items that can be among the k best of user x (f factors), ascending, into candidate[room]; without those of `seen` and those not `allowed`, as
  * rec_topk_scan() takes them. hit: room for k, which holds nothing of meaning afterwards.
- * Returns how many, at least k; or -1, when all have to be scored: more than `room` can be, there are fewer than k, x is out of range.
+ * Returns how many, at least k; or -1, when all have to be scored: more than `room` can be (those of `seen` counted), there are fewer than k, x is out of range.
  */
 ptrdiff_t rec_screen_find(int32_t *candidate, size_t room, struct rec_topk_hit *hit, size_t k, const struct rec_screen *s, const float *x,
                           const struct rec_topk_seen *seen, const uint8_t *allowed, void *scratch);

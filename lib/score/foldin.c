@@ -238,7 +238,7 @@ out:
 static ptrdiff_t rank_screened(struct rec_topk_hit *hit, size_t k, const struct rec_model *m, const struct rec_screen *screen, const float *x,
                                const struct rec_topk_seen *seen, const uint8_t *allowed)
 {
-    size_t room = m->n_items / 4 + 1, bytes = rec_screen_scratch(m->n_items, m->factors), n;
+    size_t room = m->n_items / 2 + 1, bytes = rec_screen_scratch(m->n_items, m->factors), n;
     char *memory = k <= m->n_items / 8 ? malloc(bytes + room * (sizeof(int32_t) + 2 * sizeof(float))) : NULL;
     int32_t *item;
     float *score, *bias;

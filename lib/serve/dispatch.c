@@ -98,26 +98,46 @@ static long long whole(double x)
     return (long long)(x < 1e15 ? x : 1e15);
 }
 
-/* draft-ietf-httpapi-ratelimit-headers: the policy, and what is left of it. True: over the limit, and answered. */
+/* "kind";A=1;B=2 */
+static void add_numbers(struct rec_call *c, const char *field, const char *kind, char a, long long x, char b, long long y)
+{
+    char text[32 + 2 * REC_NUM_MAX], *at = text;
+    size_t len = strlen(kind);
+
+    *at++ = '"';
+    memcpy(at, kind, len);
+    at += len;
+    memcpy(at, (const char[]){'"', ';', a, '='}, 4);
+    at += 4;
+    at += rec_num_print_int64(at, x);
+    memcpy(at, (const char[]){';', b, '='}, 3);
+    at += 3;
+    at[rec_num_print_int64(at, y)] = 0;
+    rec_response_field(&c->x->response, field, text);
+}
+
+/* draft-ietf-httpapi-ratelimit-headers: the policy, and what is left of it. True: over the limit, and answered. @param kind  a short word */
 static bool is_over(struct rec_call *c, const char *kind, const char *key, const struct rec_limit_rate *rate)
 {
+    size_t kind_len = strlen(kind), key_len = strlen(key);
     struct rec_limit_answer a;
-    char name[128], text[96];
+    char name[128], text[REC_NUM_MAX + 1];
     long long wait;
 
-    if (!c->serve->limit || !rate->burst || !key[0])
+    if (!c->serve->limit || !rate->burst || !key_len)
         return false;
-    snprintf(name, sizeof name, "%s:%s", kind, key);
-    rec_limits_ask(&a, c, name, strlen(name), rate, 1);
+    key_len = key_len < sizeof name - 1 - kind_len ? key_len : sizeof name - 2 - kind_len;
+    memcpy(name, kind, kind_len);
+    name[kind_len] = ':';
+    memcpy(name + kind_len + 1, key, key_len);
+    rec_limits_ask(&a, c, name, kind_len + 1 + key_len, rate, 1);
     wait = whole((a.allowed ? a.reset : a.retry) + 0.999);
     if (!a.allowed)
         rec_answer_problem(c, 429, "too many requests: try again in %lld s", wait);
-    snprintf(text, sizeof text, "\"%s\";r=%lld;t=%lld", kind, a.allowed ? whole(a.remaining) : 0, wait);
-    rec_response_field(&c->x->response, "RateLimit", text);
-    snprintf(text, sizeof text, "\"%s\";q=%lld;w=%lld", kind, whole(rate->burst), whole(rate->burst / rate->per_second + 0.999));
-    rec_response_field(&c->x->response, "RateLimit-Policy", text);
+    add_numbers(c, "RateLimit", kind, 'r', a.allowed ? whole(a.remaining) : 0, 't', wait);
+    add_numbers(c, "RateLimit-Policy", kind, 'q', whole(rate->burst), 'w', whole(rate->burst / rate->per_second + 0.999));
     if (!a.allowed) {
-        snprintf(text, sizeof text, "%lld", wait);
+        text[rec_num_print_int64(text, wait)] = 0;
         rec_response_field(&c->x->response, "Retry-After", text);
     }
     return !a.allowed;
@@ -289,12 +309,11 @@ static void add_cors(struct rec_serve *serve, struct rec_exchange *x)
 
 void rec_dispatch_fields(struct rec_serve *serve, struct rec_exchange *x)
 {
+    static const char always[] = "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nX-Frame-Options: DENY\r\n";
     struct rec_response *r = &x->response;
     bool page = r->type && strncmp(r->type, "text/html", 9) == 0;
 
-    rec_response_field(r, "X-Content-Type-Options", "nosniff");
-    rec_response_field(r, "Referrer-Policy", "no-referrer");
-    rec_response_field(r, "X-Frame-Options", "DENY");
+    rec_buf_add(&r->fields, always, sizeof always - 1);
     if (!page)
         rec_response_field(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
     if (serve->config.secure || x->tls)

@@ -30,19 +30,22 @@ static bool matches(const char *path, const struct rec_target *target, size_t fr
 
     *literal = 0;
     param[0] = param[1] = NULL;
-    for (; *path; path += strcspn(path, "/"), i++) {
-        size_t len = strcspn(++path, "/");
+    for (; *path; i++) {
+        const struct rec_target_text *segment = &target->segment[i];
 
+        path++; /* the slash */
         if (i == target->n_segments)
-            return !len && target->n_segments == from;
+            return !*path && target->n_segments == from;
         if (*path == '{') {
-            if (!target->segment[i].len)
+            if (!segment->len)
                 return false;
             if (n < 2)
-                param[n++] = target->segment[i].text;
+                param[n++] = segment->text;
+            path += strcspn(path, "/");
         } else {
-            if (target->segment[i].len != len || memcmp(target->segment[i].text, path, len) != 0)
+            if (strncmp(path, segment->text, segment->len) != 0 || (path[segment->len] && path[segment->len] != '/'))
                 return false;
+            path += segment->len;
             ++*literal;
         }
     }
@@ -63,33 +66,46 @@ static bool takes(const struct rec_route *route, enum rec_message_method method)
     return route->method == method || (method == REC_HEAD && route->method == REC_GET);
 }
 
+/* The methods of the paths that fit with so many words. */
+static void list_allowed(char allow[64], const struct rec_target *target, size_t from, size_t words)
+{
+    const char *param[2];
+    size_t literal;
+
+    for (size_t t = 0; rec_routes[t]; t++)
+        for (const struct rec_route *r = rec_routes[t]; r->path; r++) {
+            if (!matches(r->path, target, from, param, &literal) || literal < words)
+                continue;
+            add_allow(allow, r->method);
+            if (r->method == REC_GET)
+                add_allow(allow, REC_HEAD);
+        }
+    if (allow[0])
+        add_allow(allow, REC_OPTIONS);
+}
+
 const struct rec_route *rec_routes_find(enum rec_message_method method, const struct rec_target *target, const char *param[2], char allow[64])
 {
-    size_t from = target->n_segments && strcmp(target->segment[0].text, "v1") == 0, best_literal = 0, literal;
+    size_t from = target->n_segments && strcmp(target->segment[0].text, "v1") == 0, words = 0, literal;
     const struct rec_route *best = NULL;
     const char *found[2];
 
     allow[0] = 0;
     param[0] = param[1] = NULL;
     /* Of the paths that fit, the one with the most words: /users/me is not /users/{id}. Methods count only among those of that path. */
-    for (int pass = 0; pass < 2; pass++)
-        for (size_t t = 0; rec_routes[t]; t++)
-            for (const struct rec_route *r = rec_routes[t]; r->path; r++) {
-                if (!matches(r->path, target, from, found, &literal) || literal < best_literal)
-                    continue;
-                if (pass == 0) {
-                    best_literal = literal;
-                    continue;
-                }
-                add_allow(allow, r->method);
-                if (r->method == REC_GET)
-                    add_allow(allow, REC_HEAD);
-                if (takes(r, method)) {
-                    best = r;
-                    memcpy(param, found, sizeof found);
-                }
+    for (size_t t = 0; rec_routes[t]; t++)
+        for (const struct rec_route *r = rec_routes[t]; r->path; r++) {
+            if (!matches(r->path, target, from, found, &literal) || literal < words)
+                continue;
+            if (literal > words)
+                best = NULL;
+            words = literal;
+            if (takes(r, method)) {
+                best = r;
+                memcpy(param, found, sizeof found);
             }
-    if (allow[0])
-        add_allow(allow, REC_OPTIONS);
+        }
+    if (!best)
+        list_allowed(allow, target, from, words);
     return best;
 }

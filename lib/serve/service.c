@@ -5,6 +5,7 @@
 #include "service_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const double bounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5};
 
@@ -27,17 +28,6 @@ const struct rec_prom_metric *const rec_service_metrics[] = {
     &rec_service_logins, &rec_service_reloads, &rec_service_loaded, &rec_service_cache, &rec_service_limits, NULL,
 };
 
-void rec_service_add(struct rec_serve *serve, const struct rec_prom_metric *metric, const char *name, const char *value)
-{
-    struct rec_buf labels = {0};
-
-    if (name)
-        rec_prom_label(&labels, name, value, __builtin_strlen(value));
-    if (!labels.failed)
-        rec_stats_add(rec_stats_series(serve->stats, metric, labels.data ? labels.data : ""), 1);
-    rec_buf_clear(&labels);
-}
-
 /* ---- requests ----
  *
  * The series of a route, method and status are found by their text once: there are twenty of them, and each would be written, hashed and
@@ -52,9 +42,60 @@ struct series {
     unsigned status;
     struct rec_stats_cell *requests, *bytes, *limited, *seconds[REC_LENGTH(bounds) + 3];
 };
+/* The same of a metric with one label, of few values. */
+struct labelled {
+    const struct rec_prom_metric *metric;
+    char value[24];
+    struct rec_stats_cell *cell;
+};
+enum { LABELLED = 64 };
+
 struct rec_service_series {
     _Atomic(struct series *) slot[SLOTS];
+    _Atomic(struct labelled *) labelled[LABELLED];
 };
+
+static struct rec_stats_cell *find_labelled(struct rec_serve *serve, const struct rec_prom_metric *metric, const char *name, const char *value)
+{
+    struct rec_buf labels = {0};
+    struct rec_stats_cell *cell = NULL;
+
+    if (name)
+        rec_prom_label(&labels, name, value, strlen(value));
+    if (!labels.failed)
+        cell = rec_stats_series(serve->stats, metric, labels.data ? labels.data : "");
+    rec_buf_clear(&labels);
+    return cell;
+}
+
+static void keep_labelled(struct rec_serve *serve, size_t at, const struct rec_prom_metric *metric, const char *value, struct rec_stats_cell *cell)
+{
+    struct labelled *none = NULL, *one = cell && strlen(value) < sizeof one->value ? malloc(sizeof *one) : NULL;
+
+    if (!one)
+        return;
+    *one = (struct labelled){.metric = metric, .cell = cell};
+    memcpy(one->value, value, strlen(value) + 1);
+    if (!atomic_compare_exchange_strong(&serve->series->labelled[at], &none, one))
+        free(one);
+}
+
+void rec_service_add(struct rec_serve *serve, const struct rec_prom_metric *metric, const char *name, const char *value)
+{
+    struct rec_stats_cell *cell;
+    const struct labelled *one = NULL;
+    size_t at = 0;
+
+    value = name ? value : "";
+    for (; serve->series && at < LABELLED && (one = atomic_load_explicit(&serve->series->labelled[at], memory_order_acquire)); at++)
+        if (one->metric == metric && strcmp(one->value, value) == 0)
+            break;
+    cell = one ? one->cell : find_labelled(serve, metric, name, value);
+    if (cell)
+        rec_stats_add(cell, 1);
+    if (!one && serve->series && at < LABELLED)
+        keep_labelled(serve, at, metric, value, cell);
+}
 
 static void find_cells(struct series *s, struct rec_stats *stats)
 {
@@ -107,6 +148,8 @@ void rec_service_close(struct rec_serve *serve)
 {
     for (size_t i = 0; serve->series && i < SLOTS; i++)
         free(atomic_load(&serve->series->slot[i]));
+    for (size_t i = 0; serve->series && i < LABELLED; i++)
+        free(atomic_load(&serve->series->labelled[i]));
     free(serve->series);
     serve->series = NULL;
 }

@@ -44,7 +44,7 @@ failed:
 
 void rec_buf_add(struct rec_buf *buf, const void *bytes, size_t len)
 {
-    if (rec_buf_reserve(buf, len) < 0)
+    if ((buf->failed || len >= buf->cap - buf->len) && rec_buf_reserve(buf, len) < 0)
         return;
     if (len)
         memcpy(buf->data + buf->len, bytes, len);
@@ -59,23 +59,31 @@ void rec_buf_adds(struct rec_buf *buf, const char *text)
 
 void rec_buf_addc(struct rec_buf *buf, char c)
 {
-    rec_buf_add(buf, &c, 1);
+    if ((buf->failed || buf->cap - buf->len < 2) && rec_buf_reserve(buf, 1) < 0)
+        return;
+    buf->data[buf->len++] = c;
+    buf->data[buf->len] = 0;
 }
 
+/* What there is room for is written at once; else it is measured first. */
 void rec_buf_addf(struct rec_buf *buf, const char *fmt, ...)
 {
     va_list args, again;
+    size_t room = buf->failed ? 0 : buf->cap - buf->len;
     int len;
 
     va_start(args, fmt);
     va_copy(again, args);
-    len = vsnprintf(NULL, 0, fmt, args);
+    len = vsnprintf(room ? buf->data + buf->len : NULL, room, fmt, args);
     va_end(args);
     if (len < 0)
         buf->failed = true;
-    else if (rec_buf_reserve(buf, (size_t)len) == 0) {
-        vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
+    else if ((size_t)len < room || rec_buf_reserve(buf, (size_t)len) == 0) {
+        if ((size_t)len >= room)
+            vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
         buf->len += (size_t)len;
+    } else if (room) {
+        buf->data[buf->len] = 0;
     }
     va_end(again);
 }
