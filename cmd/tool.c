@@ -345,13 +345,17 @@ void tool_start(struct tool *tool, const struct tool_about *about, int argc, cha
     (void)atexit(release);
     if (about->commands)
         find_command(tool, &argc, argv);
+    int all = argc;
+    if (about->runs)
+        argc = rec_opt_command(tool->opts, argc, argv);
     bool asked = argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "--version"));
     if (!asked && tool_settings(tool, &held.yaml, argc, argv, &err) < 0)
         exit(tool_usage(tool, "%s", err.text));
     tool->n_operands = rec_opt_parse(tool->opts, argc, argv, &err);
     if (tool->n_operands < 0)
         exit(tool_usage(tool, "%s", err.text));
-    tool->operands = argv + 1;
+    tool->operands = about->runs ? argv + argc : argv + 1;
+    tool->n_operands = about->runs ? all - argc : tool->n_operands;
     tool->quiet = quiet;
     tool->stats = stats;
     tool->terminal = !quiet && to_terminal() && !getenv("CI");

@@ -68,6 +68,7 @@ struct tool_about {
     struct rec_opt *opts;      /**< the tool's own; the common ones are added */
     size_t min_operands, max_operands;
     const char *more;          /**< further paragraphs for -h, or NULL */
+    bool runs;                 /**< its operands are a command to run: what begins with a dash behind the first of them is not its option */
     const struct tool_command *commands; /**< up to an entry without a name, or NULL; `opts` are those of all of them */
 };
 

@@ -175,6 +175,10 @@ int rec_opt_set(struct rec_opt *opt, const char *text, const char *where, enum r
  *  @return the number of operands, or -1: unknown option (the nearest name is offered), missing or bad argument. */
 int rec_opt_parse(struct rec_opt *opts, int argc, char **argv, struct rec_err *err);
 
+/** For a tool that runs a command, as env(1) does: how many of argv are the tool's own, its name and `--` included. What follows is the
+ *  command, whose options are not looked at. Sets nothing; rec_opt_parse of that many does. */
+int rec_opt_command(const struct rec_opt *opts, int argc, char **argv);
+
 /** The entry of that long name, or NULL. */
 struct rec_opt *rec_opt_find(struct rec_opt *opts, const char *name);
 

@@ -202,6 +202,37 @@ int rec_opt_parse(struct rec_opt *opts, int argc, char **argv, struct rec_err *e
     return operands;
 }
 
+/* Whether the argument of this option is the next word: --name value, -n value, -abn value. */
+static bool takes_next(const struct rec_opt *opts, const char *arg)
+{
+    bool is_long = arg[1] == '-';
+
+    if (is_long && strchr(arg, '='))
+        return false;
+    for (arg += 1 + is_long; *arg; arg++) {
+        const struct rec_opt *opt = opts;
+        while (opt->name && (is_long ? strcmp(opt->name, arg) != 0 : opt->letter != *arg))
+            opt++;
+        if (is_long)
+            return opt->name && opt->type != REC_OPT_FLAG;
+        if (!opt->name || opt->type != REC_OPT_FLAG)
+            return opt->name && !arg[1];
+    }
+    return false;
+}
+
+int rec_opt_command(const struct rec_opt *opts, int argc, char **argv)
+{
+    int i = 1;
+
+    while (i < argc && argv[i][0] == '-' && argv[i][1]) {
+        if (!strcmp(argv[i], "--"))
+            return i + 1;
+        i += 1 + takes_next(opts, argv[i]);
+    }
+    return i < argc ? i : argc;
+}
+
 /* ---- describing ---- */
 
 static void print_list(struct rec_buf *out, const struct rec_opt_list *list)
