@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2030,SC2031,SC2154 # a test is a subshell, and is to be; run sets stderr
 
 load ../helper
 load ../serve
@@ -97,7 +98,7 @@ last() { tail -n 1 runs.jsonl | jq -c ".$1"; }
 }
 
 @test "of many at once, one runs" {
-    for i in 1 2 3 4 5 6 7 8; do rec-job -q -n many sh -c 'echo x >>ran; sleep 1' & done
+    for _ in 1 2 3 4 5 6 7 8; do rec-job -q -n many sh -c 'echo x >>ran; sleep 1' & done
     wait
     [ "$(wc -l <ran)" -eq 1 ]
 }
@@ -207,7 +208,7 @@ last() { tail -n 1 runs.jsonl | jq -c ".$1"; }
 }
 
 @test "the log is put aside by size, and so many are kept" {
-    for i in 1 2 3 4 5 6; do rec-job --log l --log-size 2000 --log-keep 2 -- seq 1 60; done
+    for _ in 1 2 3 4 5 6; do rec-job --log l --log-size 2000 --log-keep 2 -- seq 1 60; done
     ls l l.1 l.2
     [ ! -e l.3 ]
     for f in l l.1 l.2; do [ "$(stat -c %s $f)" -le 2500 ]; done
@@ -215,7 +216,7 @@ last() { tail -n 1 runs.jsonl | jq -c ".$1"; }
     cat l.2 l.1 l | sed -n 's/.* out //p' >lines
     awk 'NR > 1 && $1 != was % 60 + 1 { exit 1 } { was = $1 }' lines
     # two at once
-    for i in 1 2; do rec-job --log m --log-size 2000 --log-keep 50 -- seq 1 300 & done
+    for _ in 1 2; do rec-job --log m --log-size 2000 --log-keep 50 -- seq 1 300 & done
     wait
     [ "$(cat m m.* | grep -c ' out ')" -eq 600 ]
 }
@@ -276,7 +277,7 @@ last() { tail -n 1 runs.jsonl | jq -c ".$1"; }
 }
 
 @test "lines of many at once are whole; what a killed writer left is cut off" {
-    for i in $(seq 20); do rec-job --run-log runs.jsonl true & done
+    for _ in $(seq 20); do rec-job --run-log runs.jsonl true & done
     wait
     [ "$(jq -s length runs.jsonl)" -eq 20 ]
     printf '{"time":"2026-' >>runs.jsonl
