@@ -11,6 +11,7 @@
  *     identity   who is asking, and whether they may
  *     answer     JSON answers and problems (RFC 9457)
  *     workers    threads for what takes long
+ *     client     whose address it is, behind proxies
  *     limits     the limits of a request: this host's, and those that hosts share
  *     logins     few passwords checked at once, and waiting after wrong ones
  *     current    the model in use: verified, swapped without a failed request
@@ -56,7 +57,8 @@ struct rec_serve_config {
     struct rec_limit_rate per_address, per_account, per_login; /**< burst 0: 20/s 100, 50/s 200, 0.1/s 5 */
     size_t limit_keys;               /**< 65536 */
     size_t logins;                   /**< argon2id hashes at once, in all processes; 0: 2 */
-    const char *const *proxies;      /**< addresses whose X-Forwarded-For is believed, "unix": sockets of the file system; ends in NULL; or NULL */
+    const char *const *proxies;      /**< addresses, or networks ("10.0.0.0/8"), whose X-Forwarded-For is believed, "unix": sockets of the file system;
+                                          ends in NULL; or NULL */
     const char *const *origins;      /**< of CORS, "https://app.example.org" or "*"; ends in NULL; or NULL: no CORS */
     bool registration_closed;        /**< POST /users/register is for administrators */
     bool open_metrics;               /**< /metrics asks nobody who they are */

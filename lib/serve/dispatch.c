@@ -5,8 +5,6 @@
  */
 #include "serve_priv.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <time.h>
 
@@ -16,78 +14,6 @@ static double steady(void)
 
     clock_gettime(CLOCK_BOOTTIME, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* ---- the client's address ---- */
-
-static bool is_proxy(const struct rec_serve *serve, const char *address)
-{
-    const char *const *p = serve->config.proxies;
-
-    for (; p && *p; p++)
-        if (strcmp(*p, address) == 0)
-            return true;
-    return false;
-}
-
-static bool is_address(const char *text)
-{
-    struct in6_addr room;
-
-    return inet_pton(AF_INET, text, &room) == 1 || inet_pton(AF_INET6, text, &room) == 1;
-}
-
-/* One line, from its end: true when who is looked for is found, and in `out`; false when all of it were proxies. What is no address says
- * nothing, nor does what stands before it: then it is the last proxy. */
-static bool find_in(char out[64], const struct rec_serve *serve, const char *list, size_t len)
-{
-    const char *end = list + len, *begin;
-    char address[64];
-
-    for (; end > list; end = begin > list ? begin - 1 : list) {
-        begin = memrchr(list, ',', (size_t)(end - list));
-        begin = begin ? begin + 1 : list;
-        len = strspn(begin, " \t");
-        len = len < (size_t)(end - begin) ? len : (size_t)(end - begin);
-        snprintf(address, sizeof address, "%.*s", (int)strcspn(begin + len, " \t,"), begin + len);
-        if (!is_address(address))
-            return true;
-        snprintf(out, 64, "%s", address);
-        if (!is_proxy(serve, out))
-            return true;
-    }
-    return false;
-}
-
-/* X-Forwarded-For is read from its end, where the proxies that are trusted wrote: the first address that is not one of them is the client.
- * Several lines are one list (RFC 9110, section 5.3). A socket of the file system has no address: the proxy "unix". */
-static void find_peer(struct rec_call *c, char out[64])
-{
-    const struct rec_message *m = c->x->message;
-    bool found = !is_proxy(c->serve, c->x->peer[0] ? c->x->peer : "unix");
-
-    snprintf(out, 64, "%s", c->x->peer);
-    c->peer = out;
-    for (size_t i = m->n_fields; i-- > 0 && !found;)
-        if (strcmp(m->head.data + m->field[i].name, "x-forwarded-for") == 0)
-            found = find_in(out, c->serve, m->head.data + m->field[i].value, m->field[i].value_len);
-}
-
-/* What limits go by. Who has an address of IPv6 has a network of 2^64 of them; an address of IPv4 may be written as one of IPv6. */
-static void find_network(struct rec_call *c, char out[64])
-{
-    struct in6_addr v6;
-
-    snprintf(out, 64, "%s", c->peer);
-    c->network = out;
-    if (!strchr(out, ':') || inet_pton(AF_INET6, out, &v6) != 1)
-        return;
-    if (IN6_IS_ADDR_V4MAPPED(&v6)) {
-        inet_ntop(AF_INET, &v6.s6_addr[12], out, 64);
-        return;
-    }
-    memset(&v6.s6_addr[8], 0, 8);
-    inet_ntop(AF_INET6, &v6, out, 64);
 }
 
 /* ---- limits ---- */
@@ -251,8 +177,7 @@ void rec_dispatch_call(struct rec_serve *serve, struct rec_exchange *x)
     struct rec_call c = {.serve = serve, .x = x, .now = x->received / 1000000, .begun = steady(), .patience = REC_CACHE_BUDGET};
     char peer[64], network[64], allow[64];
 
-    find_peer(&c, peer);
-    find_network(&c, network);
+    rec_client_find(&c, peer, network);
     c.route = rec_routes_find(x->message->method, &x->target, c.param, allow);
     x->user = (void *)(uintptr_t)c.route;
     if (!is_over(&c, "address", c.network, &serve->config.per_address)) {

@@ -203,7 +203,8 @@ int rec_serve_open(struct rec_serve **out, const struct rec_serve_config *config
     serve->handler = (struct rec_connection_handler){handle, finished, refused, serve};
     pthread_mutex_init(&serve->swap, NULL);
     sem_init(&serve->logins, 0, (unsigned)serve->config.logins);
-    if (open_shared(serve, err) < 0 || rec_service_open(serve, err) < 0 || open_store(serve, err) < 0 || open_redis(&serve->cache, serve, serve->config.cache, "cache", "cache", err) < 0 ||
+    if (open_shared(serve, err) < 0 || rec_client_open(serve, err) < 0 || rec_service_open(serve, err) < 0 || open_store(serve, err) < 0 ||
+        open_redis(&serve->cache, serve, serve->config.cache, "cache", "cache", err) < 0 ||
         open_redis(&serve->limits, serve, serve->config.limits, "limits", "limits.away", err) < 0 ||
         (config->model && rec_current_load(serve, NULL, err) < 0) ||
         (config->workers && rec_workers_start(&serve->workers, config->workers, work, serve, err) < 0)) {
@@ -228,6 +229,7 @@ void rec_serve_close(struct rec_serve *serve)
     rec_cache_close(serve->limits);
     rec_limit_close(serve->limit);
     rec_service_close(serve);
+    rec_client_close(serve);
     rec_stats_close(serve->stats);
     rec_token_keys_clear(&serve->tokens);
     rec_keyring_clear(&serve->ring);

@@ -9,6 +9,7 @@
 #include <rec/serve.h>
 
 #include <rec/format.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -222,6 +223,18 @@ int rec_known_open(struct rec_known **out, struct rec_err *err);
 /** NULL is safe. */
 void rec_known_close(struct rec_known *known);
 
+/* ---- client: whose address it is ---- */
+
+struct rec_client_network {
+    struct in6_addr address;       /**< of IPv4 as ::ffff:192.0.2.1 */
+    unsigned bits;                 /**< of it that count: 128 is the address alone */
+};
+/** Reads the configuration's proxies. */
+int rec_client_open(struct rec_serve *serve, struct rec_err *err);
+void rec_client_close(struct rec_serve *serve);
+/** Fills c->peer and c->network, which are written to these. */
+void rec_client_find(struct rec_call *c, char peer[64], char network[64]);
+
 /* ---- identity: who is asking ---- */
 
 /** From Authorization or X-API-Key: fills c->account, c->may ... 0: known, or nobody (c->authenticated says which); 1: a problem was answered (401);
@@ -268,6 +281,9 @@ struct rec_serve {
     struct rec_cache *cache, *limits; /**< NULL: none. Limits that hosts share; `limit` is asked first all the same */
     struct rec_current *current;   /**< under `swap` */
     pthread_mutex_t swap;
+    struct rec_client_network *proxy; /**< [n_proxies] whose X-Forwarded-For is believed */
+    size_t n_proxies;
+    bool unix_proxy;               /**< and that of who comes by a socket of the file system */
     sem_t logins;                  /**< passwords that may be checked at once in this process */
     struct rec_workers *workers;   /**< NULL: none */
     void (*tell)(void *context, const char *line);

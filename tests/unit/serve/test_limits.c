@@ -133,10 +133,55 @@ static void behind_proxies(void **state)
     service_end(&s);
 }
 
+/* Networks of proxies, and addresses however they are written. */
+static void behind_networks(void **state)
+{
+    const char *const proxies[] = {"10.0.0.0/8", "192.0.2.128/25", "2001:DB8:0:0::/47", "::ffff:203.0.113.1", "fe80:0:0:0:0:0:0:1", NULL};
+    static const char *const bad[] = {"", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0/8x", "10.0.0", "host.example", "2001:db8::/129", "/8", "unix/8",
+                                      "999.0.0.1", "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0/8"};
+    struct rec_serve_config config = {.per_address = {0.01, 2}, .per_account = plenty, .per_login = plenty, .proxies = proxies, .log_fd = -1};
+    struct rec_serve *serve;
+    struct service s;
+
+    service_begin(&s, *state, &config);
+    assert_int_equal(passing(&s, "10.255.3.4", FORWARDED "198.51.100.1\r\n", 3), 2);
+    assert_int_equal(passing(&s, "11.0.0.1", FORWARDED "198.51.100.2\r\n", 3), 2);
+    assert_int_equal(passing(&s, "11.0.0.1", FORWARDED "198.51.100.3\r\n", 3), 0);
+    assert_int_equal(passing(&s, "192.0.2.128", FORWARDED "198.51.100.4\r\n", 3) + passing(&s, "192.0.2.255", FORWARDED "198.51.100.4\r\n", 3), 2);
+    assert_int_equal(passing(&s, "192.0.2.127", FORWARDED "198.51.100.4\r\n", 3), 2);
+    assert_int_equal(passing(&s, "2001:db8:1:ffff::7", FORWARDED "198.51.100.5\r\n", 3), 2);
+    assert_int_equal(passing(&s, "2001:db8:2::7", FORWARDED "198.51.100.6\r\n", 3), 2);
+    assert_int_equal(passing(&s, "2001:db8:2::7", FORWARDED "198.51.100.7\r\n", 3), 0);
+    assert_int_equal(passing(&s, "203.0.113.1", FORWARDED "198.51.100.8\r\n", 3) + passing(&s, "::ffff:203.0.113.1", FORWARDED "198.51.100.8\r\n", 3), 2);
+    assert_int_equal(passing(&s, "fe80::1", FORWARDED "198.51.100.9, ::ffff:10.1.2.3, FE80::1\r\n", 3), 2);
+    assert_int_equal(passing(&s, "10.0.0.1", FORWARDED "::ffff:198.51.100.9\r\n", 3), 0);
+    /* networks of IPv6, and ports, which some proxies add */
+    assert_int_equal(passing(&s, "10.0.0.1", FORWARDED "2001:db8:7::1\r\n", 3) + passing(&s, "10.0.0.1", FORWARDED "2001:DB8:7:0:1:2:3:4\r\n", 3), 2);
+    assert_int_equal(passing(&s, "10.0.0.1", FORWARDED "[2001:db8:7::1]\r\n", 3) + passing(&s, "10.0.0.1", FORWARDED "[2001:db8:7::5]:443\r\n", 3), 0);
+    assert_int_equal(passing(&s, "10.0.0.1", FORWARDED "1.2.3.4, 198.51.100.9:4711\r\n", 3), 0);
+    assert_int_equal(passing(&s, "10.0.0.1", FORWARDED "1.2.3.4, 198.51.100.10:4711\r\n", 3), 2);
+    /* what is no address stands for nobody but the proxy itself */
+    assert_int_equal(passing(&s, "10.0.0.9", FORWARDED "[2001:db8::1\r\n", 1) + passing(&s, "10.0.0.9", FORWARDED "[]:1\r\n", 1), 2);
+    assert_int_equal(passing(&s, "10.0.0.9", FORWARDED "1:2\r\n", 3) + passing(&s, "10.0.0.9", FORWARDED ":\r\n", 3), 0);
+    /* all of them proxies: the first one */
+    assert_int_equal(passing(&s, "10.0.0.1", FORWARDED "10.9.9.9, 10.0.0.1\r\n", 3), 2);
+    assert_int_equal(passing(&s, "10.0.0.2", FORWARDED "10.9.9.9\r\n", 3), 0);
+    for (size_t i = 0; i < REC_LENGTH(bad); i++) {
+        const char *const one[] = {"unix", bad[i], NULL};
+
+        config = s.config;
+        config.proxies = one;
+        assert_int_equal(rec_serve_open(&serve, &config, &service_err), -1);
+        assert_non_null(strstr(service_err.text, "neither an address, nor a network"));
+    }
+    service_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_address), cmocka_unit_test(by_account), cmocka_unit_test(by_login), cmocka_unit_test(behind_proxies),
+        cmocka_unit_test(behind_networks),
     };
 
     return both_run(tests, REC_LENGTH(tests));
