@@ -1,0 +1,3 @@
+# The project's own sample: real films, made-up ratings.
+RATINGS := ../data/sample/ratings.csv
+MOVIES  := ../data/sample/movies.csv
