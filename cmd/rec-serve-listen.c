@@ -254,6 +254,7 @@ static int open_service(struct server *s, struct rec_err *err)
     s->config.drivers = drivers;
     s->config.cache_driver = &rec_redis;
     s->config.workers = (size_t)serve_options.workers;
+    s->config.answers = (size_t)serve_options.answers << 20;
     s->config.answered = rec_listen_answered;
     if (rec_serve_open(&s->serve, &s->config, err) < 0)
         return -1;

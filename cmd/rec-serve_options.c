@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct serve_options serve_options = {.workers = 4, .connections = 10000, .drain = 30};
+struct serve_options serve_options = {.answers = 4, .workers = 4, .connections = 10000, .drain = 30};
 
 static const char *catalogue, *store, *keys, *state, *issuer = "rec", *audience = "rec", *alg = "HS256", *log_format = "text";
 static const char *rate_address = "100/5", *rate_account = "200/4", *rate_login = "5/50";
@@ -29,6 +29,7 @@ static struct rec_opt opts[] = {
      .help = "keep answers there: redis://host:6379/0 or unix:/run/redis.sock"},
     {0, "limits", "URL", REC_OPT_TEXT, &serve_options.limits, .flags = REC_OPT_URL,
      .help = "share limits with other hosts by a Redis there"},
+    {0, "answers", "MB", REC_OPT_INT, &serve_options.answers, .min = 0, .max = 65536, .help = "keep answers in so much memory of this process; 0: none"},
     {0, "state", "DIR", REC_OPT_FILE, &state, .help = "what processes share: counters and limits; made when it is not there"},
     {0, "tls-cert", "FILE", REC_OPT_FILE, &serve_options.tls_cert, .help = "certificate and its chain (PEM)"},
     {0, "tls-key", "FILE", REC_OPT_FILE, &serve_options.tls_key, .help = "its private key (PEM)"},

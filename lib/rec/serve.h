@@ -17,7 +17,7 @@
  *     current    the model in use: verified, swapped without a failed request
  *     service    counters
  *     known      what was read from the store before, as long as nothing was committed since
- *     cached     answers that were made before
+ *     cached     answers that were made before, by this process (answers) or by one that shares a cache
  *     sandbox    giving up files and system calls that a server has no use for
  *     handle_*   the handlers, each file with its routes: recommendations, movies, feedback, users, tokens, keys, docs, service
  *
@@ -50,6 +50,7 @@ struct rec_serve_config {
     const char *state;               /**< a directory of ours; NULL: counters and limits of this process alone */
     const char *cache;               /**< "redis://host:6379/0", "unix:/run/redis.sock" (rec_cache_open); NULL: none */
     const char *limits;              /**< a server as of `cache` that keeps the limits of several hosts; NULL: each host has its own */
+    size_t answers;                  /**< bytes for answers that this process made before, with workers; 0: none are kept */
     const struct rec_cache_driver *cache_driver; /**< with either: &rec_redis; named here so that a program without one links no client of Redis */
     const char *issuer, *audience;   /**< of tokens: "rec" and "rec" */
     enum rec_token_alg alg;          /**< that new tokens are signed with */

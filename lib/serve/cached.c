@@ -4,6 +4,8 @@
  * the state of the user in the store, which is read in the same call. So nobody has to tell the cache of feedback, a load, another model or a person
  * who was forgotten: those who ask after it ask for another key, and the old answer is never asked for again until its life ends.
  *
+ * This process looks among its own answers first, then in the cache that it shares with others, if there is one.
+ *
  * The state is read before the history that the answer is made from: feedback that comes between them makes the answer newer than its key, not older.
  */
 #include "cached_priv.h"
@@ -20,9 +22,14 @@
 static void add(struct rec_buf *key, const char *text)
 {
     size_t len = text ? strlen(text) : 0;
+    char number[REC_NUM_MAX + 1];
 
-    if (text)
-        rec_buf_addf(key, "%zu:", len);
+    if (text) {
+        size_t digits = rec_num_print_int64(number, (int64_t)len);
+
+        number[digits] = ':';
+        rec_buf_add(key, number, digits + 1);
+    }
     rec_buf_add(key, text ? text : "", len);
     rec_buf_addc(key, ',');
 }
@@ -36,7 +43,7 @@ static void add_file(struct rec_buf *key, uint32_t digest, const struct stat *st
     add(key, text);
 }
 
-static void add_current(struct rec_buf *key, const struct rec_current *m)
+static void write_current(struct rec_buf *key, const struct rec_current *m)
 {
     add(key, m->version);
     add_file(key, m->model.digest, &m->stat);
@@ -44,6 +51,27 @@ static void add_current(struct rec_buf *key, const struct rec_current *m)
         add_file(key, m->labels.catalogue.digest, &m->catalogue_stat);
     else
         add(key, NULL);
+}
+
+/* Written once for a model. */
+static void add_current(struct rec_buf *key, struct rec_current *m)
+{
+    struct rec_buf text = {0};
+
+    if (!atomic_load(&m->key_ready)) {
+        write_current(&text, m);
+        pthread_mutex_lock(&m->making);
+        if (!text.failed && text.len < sizeof m->key && !atomic_load(&m->key_ready)) {
+            memcpy(m->key, text.data, text.len + 1);
+            atomic_store(&m->key_ready, 1);
+        }
+        pthread_mutex_unlock(&m->making);
+        rec_buf_clear(&text);
+    }
+    if (atomic_load(&m->key_ready))
+        rec_buf_adds(key, m->key);
+    else
+        key->failed = true;
 }
 
 /* In the order of the route's table, whatever the order they came in. */
@@ -80,14 +108,48 @@ static void tell(struct rec_call *c, const struct rec_err *err)
         rec_serve_say(c->serve, "cache: %s", err->text);
 }
 
-int rec_cached_find(struct rec_cached *cached, struct rec_call *c, const char *what, const char *about, bool of_user, struct rec_err *err)
+static void keep_own(const struct rec_cached *cached, struct rec_call *c)
+{
+    const struct rec_response *r = &c->x->response;
+
+    if (c->serve->answers && !r->body.failed)
+        rec_answers_put(c->serve->answers, cached->key.data, cached->key.len, r->body.data, r->body.len, c->now + (int64_t)cached->life);
+}
+
+/* Of the cache that processes share. */
+static bool find_shared(struct rec_cached *cached, struct rec_call *c)
 {
     struct rec_response *r = &c->x->response;
     enum rec_cache_outcome outcome;
     struct rec_err why = {0};
 
-    *cached = (struct rec_cached){.budget = c->patience};
-    if (!c->serve->cache)
+    outcome = rec_cache_get(&r->body, c->serve->cache, cached->key.data, cached->key.len, &cached->budget, &why);
+    rec_service_add(c->serve, &rec_service_cache, "outcome", rec_cache_outcomes[outcome]);
+    if (outcome == REC_CACHE_HIT) {
+        keep_own(cached, c);
+        return true;
+    }
+    rec_buf_reset(&r->body);
+    tell(c, &why);
+    return false;
+}
+
+static bool find_own(struct rec_cached *cached, struct rec_call *c)
+{
+    bool found = rec_answers_get(&c->x->response.body, c->serve->answers, cached->key.data, cached->key.len, c->now);
+
+    rec_service_add(c->serve, &rec_service_answers, "outcome", found ? "hit" : "miss");
+    if (!found)
+        rec_buf_reset(&c->x->response.body);
+    return found;
+}
+
+int rec_cached_find(struct rec_cached *cached, struct rec_call *c, const char *what, const char *about, bool of_user, double life, struct rec_err *err)
+{
+    struct rec_response *r = &c->x->response;
+
+    *cached = (struct rec_cached){.budget = c->patience, .life = life};
+    if (!c->serve->cache && !c->serve->answers)
         return 0;
     if (make_key(cached, c, what, about, of_user, err) < 0)
         return -1;
@@ -96,26 +158,23 @@ int rec_cached_find(struct rec_cached *cached, struct rec_call *c, const char *w
         return 0;
     }
     rec_buf_reset(&r->body);
-    outcome = rec_cache_get(&r->body, c->serve->cache, cached->key.data, cached->key.len, &cached->budget, &why);
-    rec_service_add(c->serve, &rec_service_cache, "outcome", rec_cache_outcomes[outcome]);
-    if (outcome != REC_CACHE_HIT) {
-        rec_buf_reset(&r->body);
-        tell(c, &why);
+    if (!(c->serve->answers && find_own(cached, c)) && !(c->serve->cache && find_shared(cached, c)))
         return 0;
-    }
     r->status = 200;
     r->type = "application/json";
     return 1;
 }
 
-void rec_cached_keep(struct rec_cached *cached, struct rec_call *c, double life)
+void rec_cached_keep(struct rec_cached *cached, struct rec_call *c)
 {
     const struct rec_response *r = &c->x->response;
     struct rec_err why = {0};
 
     if (!cached->key.len || r->status != 200 || r->body.failed || !r->body.len)
         return;
-    if (rec_cache_set(c->serve->cache, cached->key.data, cached->key.len, r->body.data, r->body.len, life, &cached->budget, &why) != REC_CACHE_HIT)
+    keep_own(cached, c);
+    if (c->serve->cache && rec_cache_set(c->serve->cache, cached->key.data, cached->key.len, r->body.data, r->body.len, cached->life, &cached->budget,
+                                         &why) != REC_CACHE_HIT)
         tell(c, &why);
 }
 

@@ -260,9 +260,9 @@ static int get_similar(struct rec_call *c, struct rec_err *err)
 
     if (film < 0)
         return rec_answer_problem(c, 404, "there is no such movie");
-    status = rec_cached_find(&cached, c, "similar", c->param[0], false, err);
+    status = rec_cached_find(&cached, c, "similar", c->param[0], false, SIMILAR_LIFE, err);
     if (status == 0 && (status = make_similar(c, rec_film_item(c->current, (size_t)film), err)) == 0)
-        rec_cached_keep(&cached, c, SIMILAR_LIFE);
+        rec_cached_keep(&cached, c);
     rec_cached_clear(&cached);
     if (status < 0)
         return -1;

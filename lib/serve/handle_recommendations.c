@@ -226,7 +226,7 @@ static int for_user(struct rec_call *c, struct rec_err *err)
     const char *user = user_of(c);
     struct rec_history h = {0};
     struct rec_cached cached;
-    int status = rec_cached_find(&cached, c, "recommendations", user, true, err);
+    int status = rec_cached_find(&cached, c, "recommendations", user, true, LIFE, err);
 
     if (status > 0) {
         rec_service_add(c->serve, &rec_service_lists, "basis", "cached");
@@ -238,7 +238,7 @@ static int for_user(struct rec_call *c, struct rec_err *err)
     if (status == 0)
         status = answer(c, &h, user, 0, err);
     if (status == 0)
-        rec_cached_keep(&cached, c, LIFE);
+        rec_cached_keep(&cached, c);
 out:
     rec_cached_clear(&cached);
     rec_history_clear(&h);

@@ -27,6 +27,7 @@ static int by_api_key(struct rec_call *c, const char *text, size_t len, struct r
 {
     int found = rec_api_keys_check(&c->key, &c->account, &c->store, text, len, c->now, err);
 
+    rec_known_was_read(c);
     if (found < 0)
         return -1;
     if (!found)
@@ -46,6 +47,7 @@ static int find_account(struct rec_call *c, struct rec_err *err)
         revoked = found;
         found = 0;
     }
+    rec_known_was_read(c);
     if (found < 0)
         return -1;
     if (revoked)

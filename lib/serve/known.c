@@ -61,6 +61,15 @@ static bool is_now(const struct rec_call *c, const struct rec_sql_version *versi
     return c->versioned && memcmp(&c->version, version, sizeof *version) == 0;
 }
 
+/* After something was read from the store in this call: if it may be newer than `version`, nothing that is older is used after it. An answer kept under
+ * the newer state of a user must not be made from what was known before. */
+void rec_known_was_read(struct rec_call *c)
+{
+    struct rec_sql_version now;
+
+    c->versioned = c->versioned && rec_sql_version(&now, c->store.db) && is_now(c, &now);
+}
+
 /* ---- tokens ---- */
 
 static struct token *set_of(struct rec_known *known, const unsigned char mark[REC_HASH_BYTES])
@@ -155,6 +164,7 @@ int rec_known_heard(struct rec_call *c, const char *user, struct rec_err *err)
     if (heard >= 0)
         return heard;
     heard = rec_feedback_newest(&newest, &c->store, user, err);
+    rec_known_was_read(c);
     if (!known || heard < 0)
         return heard;
     pthread_mutex_lock(&known->lock);
@@ -186,6 +196,7 @@ int rec_known_state(struct rec_buf *out, struct rec_call *c, const char *user, s
         return 0;
     if (rec_feedback_state(out, &c->store, user, err) < 0)
         return -1;
+    rec_known_was_read(c);
     if (!known || out->failed || out->len - before >= STATE)
         return 0;
     pthread_mutex_lock(&known->lock);

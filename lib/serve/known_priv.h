@@ -21,6 +21,9 @@ enum rec_known_of_token rec_known_token(struct rec_call *c, unsigned char mark[R
 /** c->claims and c->account, which was read in this call, are those of the token. */
 void rec_known_keep_token(const struct rec_call *c, const unsigned char mark[REC_HASH_BYTES]);
 
+/** After anything was read from the store, in a call that goes on to use what is known. */
+void rec_known_was_read(struct rec_call *c);
+
 /** Of a user of the data set: whether anything was heard of them (rec_feedback_newest), 1 or 0; -1: the store failed. */
 int rec_known_heard(struct rec_call *c, const char *user, struct rec_err *err);
 /** Adds the name of all that the store knows of them (rec_feedback_state). */

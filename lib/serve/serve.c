@@ -206,6 +206,7 @@ int rec_serve_open(struct rec_serve **out, const struct rec_serve_config *config
     if (open_shared(serve, err) < 0 || rec_client_open(serve, err) < 0 || rec_service_open(serve, err) < 0 || open_store(serve, err) < 0 ||
         open_redis(&serve->cache, serve, serve->config.cache, "cache", "cache", err) < 0 ||
         open_redis(&serve->limits, serve, serve->config.limits, "limits", "limits.away", err) < 0 ||
+        (config->answers && config->workers && rec_answers_open(&serve->answers, config->answers, err) < 0) ||
         (config->model && rec_current_load(serve, NULL, err) < 0) ||
         (config->workers && rec_workers_start(&serve->workers, config->workers, work, serve, err) < 0)) {
         rec_serve_close(serve);
@@ -225,6 +226,7 @@ void rec_serve_close(struct rec_serve *serve)
     if (serve->pool)
         rec_sqlpool_free(serve->pool);
     rec_known_close(serve->known);
+    rec_answers_close(serve->answers);
     rec_cache_close(serve->cache);
     rec_cache_close(serve->limits);
     rec_limit_close(serve->limit);

@@ -173,6 +173,8 @@ struct rec_current {
     pthread_mutex_t making;        /**< of what is made when it is first needed */
     struct rec_similar similar;
     struct rec_foldin foldin;
+    char key[400];                 /**< what keys of answers say of it (cached.c) */
+    _Atomic int key_ready;
     struct rec_screen screen;
     void *screen_memory;
     _Atomic int similar_ready, foldin_ready, screen_ready; /**< screen_ready: 1: it is there; 2: there is none */
@@ -235,6 +237,18 @@ void rec_client_close(struct rec_serve *serve);
 /** Fills c->peer and c->network, which are written to these. */
 void rec_client_find(struct rec_call *c, char peer[64], char network[64]);
 
+/* ---- answers: that this process made before ---- */
+
+struct rec_answers;
+/** @param bytes  that it may take, keys and all */
+int rec_answers_open(struct rec_answers **out, size_t bytes, struct rec_err *err);
+/** NULL is safe. */
+void rec_answers_close(struct rec_answers *answers);
+/** Adds the answer to `out`; false: there is none. */
+bool rec_answers_get(struct rec_buf *out, struct rec_answers *answers, const char *key, size_t key_len, int64_t now);
+/** Keeps it until then (seconds), or until there is no room. One of more than a quarter of the room is not kept. */
+void rec_answers_put(struct rec_answers *answers, const char *key, size_t key_len, const char *bytes, size_t len, int64_t until);
+
 /* ---- identity: who is asking ---- */
 
 /** From Authorization or X-API-Key: fills c->account, c->may ... 0: known, or nobody (c->authenticated says which); 1: a problem was answered (401);
@@ -278,6 +292,7 @@ struct rec_serve {
     bool remote;                   /**< the store is a server */
     struct rec_appender *appender; /**< with workers and SQLite; else NULL */
     struct rec_known *known;       /**< with workers and a store; else NULL */
+    struct rec_answers *answers;   /**< NULL: none */
     struct rec_cache *cache, *limits; /**< NULL: none. Limits that hosts share; `limit` is asked first all the same */
     struct rec_current *current;   /**< under `swap` */
     pthread_mutex_t swap;

@@ -23,9 +23,11 @@ const struct rec_prom_metric rec_service_cache = {"rec_cache_requests_total", RE
 const struct rec_prom_metric rec_service_limits = {"rec_limits_requests_total", REC_PROM_COUNTER,
                                                   "Questions to the server of the limits that hosts share, by outcome.", NULL, 0};
 
+const struct rec_prom_metric rec_service_answers = {"rec_answers_requests_total", REC_PROM_COUNTER, "Looks among the answers that a process made before, by outcome.", NULL, 0};
+
 const struct rec_prom_metric *const rec_service_metrics[] = {
     &rec_service_requests, &rec_service_seconds, &rec_service_bytes, &rec_service_limited, &rec_service_events, &rec_service_lists,
-    &rec_service_logins, &rec_service_reloads, &rec_service_loaded, &rec_service_cache, &rec_service_limits, NULL,
+    &rec_service_logins, &rec_service_reloads, &rec_service_loaded, &rec_service_cache, &rec_service_limits, &rec_service_answers, NULL,
 };
 
 /* ---- requests ----

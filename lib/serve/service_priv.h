@@ -7,7 +7,7 @@
 
 #include "serve_priv.h"
 
-extern const struct rec_prom_metric rec_service_requests, rec_service_seconds, rec_service_bytes, rec_service_limited, rec_service_events,
+extern const struct rec_prom_metric rec_service_answers, rec_service_requests, rec_service_seconds, rec_service_bytes, rec_service_limited, rec_service_events,
     rec_service_lists, rec_service_logins, rec_service_reloads, rec_service_loaded, rec_service_cache, rec_service_limits;
 extern const struct rec_prom_metric *const rec_service_metrics[];   /**< all of them; ends in NULL */
 

@@ -3,7 +3,7 @@
  * What tests/bench/serve measures of ours without a socket, and what it makes ready.
  *
  *     serve prepare DIR RATINGS.rec MOVIES.rec   DIR/rec.db with them and an account tied to the user "1", DIR/rec.keys; prints a token that is good for a day
- *     serve run DIR MODEL MOVIES TOKEN SECONDS [PATH]   requests a second of full work on one thread, by rec_connection_input
+ *     serve run DIR MODEL MOVIES TOKEN SECONDS PATH MB   requests a second on one thread, by rec_connection_input, with answers kept in so much memory
  *     serve model FILE ITEMS FACTORS             a model with factors drawn at random
  */
 #include <stdio.h>
@@ -105,8 +105,8 @@ static int run(char **arg)
 {
     char url[4096], keys[4096], request[4096], *end;
     const struct rec_limit_rate none = {1e6, 1e6};
-    struct rec_serve_config config = {.model = arg[1], .catalogue = arg[2][0] ? arg[2] : NULL, .store = url, .keys = keys, .drivers = drivers, .workers = 1,
-                                      .per_address = none, .per_account = none, .log_fd = -1};
+    struct rec_serve_config config = {.model = arg[1], .catalogue = arg[2][0] ? arg[2] : NULL, .store = url, .keys = keys, .drivers = drivers,
+                                      .workers = 1, .answers = strtoul(arg[6], &end, 10) << 20, .per_address = none, .per_account = none, .log_fd = -1};
     struct rec_connection connection;
     struct rec_serve *serve;
     struct rec_err err = {0};
@@ -116,8 +116,7 @@ static int run(char **arg)
 
     snprintf(url, sizeof url, "%s/rec.db", arg[0]);
     snprintf(keys, sizeof keys, "%s/rec.keys", arg[0]);
-    len = (size_t)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n",
-                           arg[5] ? arg[5] : "/v1/recommendations/me", arg[3]);
+    len = (size_t)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", arg[5], arg[3]);
     if (rec_serve_open(&serve, &config, &err) < 0)
         return fail(&err);
     rec_connection_begin(&connection, rec_serve_handler(serve), &rec_message_limits, "127.0.0.1", false, SIZE_MAX);
@@ -201,8 +200,8 @@ int main(int argc, char **argv)
         return make_model(argv[2], (size_t)strtoul(argv[3], NULL, 10), (size_t)strtoul(argv[4], NULL, 10));
     if (argc == 5 && strcmp(argv[1], "prepare") == 0)
         return prepare(argv[2], argv[3], argv[4]);
-    if ((argc == 7 || argc == 8) && strcmp(argv[1], "run") == 0)
+    if (argc == 9 && strcmp(argv[1], "run") == 0)
         return run(argv + 2);
-    fprintf(stderr, "usage: serve prepare DIR RATINGS MOVIES | run DIR MODEL MOVIES TOKEN SECONDS [PATH] | model FILE ITEMS FACTORS\n");
+    fprintf(stderr, "usage: serve prepare DIR RATINGS MOVIES | run DIR MODEL MOVIES TOKEN SECONDS PATH MB | model FILE ITEMS FACTORS\n");
     return 2;
 }

@@ -28,7 +28,7 @@ counted() {
 }
 
 @test "what a server kept, it finds again, and so do processes for one request" {
-    serve_start --cache "$CACHE" --open-metrics -c movies.rec model.rec
+    serve_start --answers 0 --cache "$CACHE" --open-metrics -c movies.rec model.rec
     for i in 1 2 3; do
         curl -sS "$URL/recommendations/1?k=5" >"r$i"
         curl -sS "$URL/similar-movies/50?k=5" >"s$i"
@@ -45,7 +45,7 @@ counted() {
 }
 
 @test "a Redis that hangs, and one that is gone, fail no request and cost at most 50 ms each second" {
-    serve_start --cache "$CACHE" --open-metrics -c movies.rec model.rec
+    serve_start --answers 0 --cache "$CACHE" --open-metrics -c movies.rec model.rec
     curl -sS "$URL/recommendations/1?k=5" >want
     kill -STOP "$(cat "$REDIS/redis.pid")"
     for _ in 1 2 3 4 5; do

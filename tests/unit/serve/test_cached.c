@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The service with a cache: answers are those that it gives without one, whatever changes and whatever becomes of the server.
+ * The service with a cache, Redis or its own memory: answers are those that it gives without one, whatever changes and whatever becomes of the server.
  */
 #include "service.h"
 
@@ -9,6 +9,12 @@
 #include <math.h>
 
 static struct server redis;
+static bool own;                         /* the answers that a process keeps, and not those of Redis */
+
+static void nobody_waits(struct rec_exchange *x)
+{
+    (void)x; /* exchanges without a connection are answered by the thread that asks */
+}
 
 /* Two services over one store: one with the cache, one without; what the first says, the second has to say too. */
 struct pair {
@@ -21,12 +27,19 @@ static void pair_begin(struct pair *p, void **state)
     const struct rec_limit_rate plenty = {1e6, 1e6};
     struct rec_serve_config config = {.per_address = plenty, .per_account = plenty, .per_login = plenty, .log_fd = -1, .open_metrics = true};
 
-    redis_say(&redis, NULL, 0, "FLUSHALL", NULL);
-    config.cache = redis.url;
-    config.cache_driver = &rec_redis;
+    if (own) {
+        config.answers = 1 << 20;
+        config.workers = 1;
+        config.answered = nobody_waits;
+    } else {
+        redis_say(&redis, NULL, 0, "FLUSHALL", NULL);
+        config.cache = redis.url;
+        config.cache_driver = &rec_redis;
+    }
     service_begin(&p->s, *state, &config);
     config = p->s.config;
     config.cache = NULL;
+    config.answers = config.workers = 0;
     service_ok(rec_serve_open(&p->plain, &config, &service_err));
 }
 
@@ -43,7 +56,7 @@ static int64_t outcomes(struct pair *p, const char *outcome)
     const char *at;
 
     service_expect(&p->s, 200, "GET", "/metrics", NULL, NULL);
-    snprintf(line, sizeof line, "rec_cache_requests_total{outcome=\"%s\"} ", outcome);
+    snprintf(line, sizeof line, "rec_%s_requests_total{outcome=\"%s\"} ", own ? "answers" : "cache", outcome);
     at = strstr(p->s.text, line);
     return at ? strtoll(at + strlen(line), NULL, 10) : 0;
 }
@@ -211,6 +224,88 @@ static void says_when_it_cannot(void **state)
     assert_null(serve);
 }
 
+static void answers_twice_by_itself(void **state)
+{
+    own = true;
+    answers_twice(state);
+    own = false;
+}
+
+static void follows_every_change_by_itself(void **state)
+{
+    own = true;
+    follows_every_change(state);
+    own = false;
+}
+
+/* Whether the service had that answer. */
+static bool had(struct pair *p, int k, int offset)
+{
+    int64_t before = outcomes(p, "hit");
+    char target[64];
+
+    snprintf(target, sizeof target, "/recommendations/me?k=%d&offset=%d", k, offset);
+    service_expect(&p->s, 200, "GET", target, p->s.token[SERVICE_USER], NULL);
+    return outcomes(p, "hit") > before;
+}
+
+/* In little memory: what was asked for the longest time ago gives way, and what is too long is not kept. */
+static void gives_way(void **state)
+{
+    const struct rec_limit_rate plenty = {1e6, 1e6};
+    struct rec_serve_config config = {.per_address = plenty, .per_account = plenty, .per_login = plenty, .log_fd = -1, .open_metrics = true,
+                                      .answers = 8192, .workers = 1, .answered = nobody_waits};
+    struct pair p;
+
+    own = true;
+    service_begin(&p.s, *state, &config);
+    assert_false(had(&p, 1, 0));
+    for (int offset = 1; offset < 60; offset++) {
+        assert_false(had(&p, 1, offset));
+        assert_true(had(&p, 1, offset));
+        assert_true(had(&p, 1, 0));
+    }
+    assert_true(had(&p, 1, 57));
+    assert_false(had(&p, 1, 1));
+    assert_false(had(&p, 60, 0));
+    assert_false(had(&p, 60, 0));
+    assert_true(had(&p, 1, 0));
+    service_end(&p.s);
+    own = false;
+}
+
+/* Beside Redis: what one of them knows need not be made, and what Redis knew is kept. */
+static void asks_itself_first(void **state)
+{
+    const struct rec_limit_rate plenty = {1e6, 1e6};
+    struct rec_serve_config config = {.per_address = plenty, .per_account = plenty, .per_login = plenty, .log_fd = -1, .open_metrics = true,
+                                      .answers = 1 << 20, .workers = 1, .answered = nobody_waits, .cache = redis.url, .cache_driver = &rec_redis};
+    struct rec_serve *first, *second;
+    struct pair p;
+
+    redis_say(&redis, NULL, 0, "FLUSHALL", NULL);
+    service_begin(&p.s, *state, &config);
+    first = p.s.serve;
+    config = p.s.config;
+    service_ok(rec_serve_open(&second, &config, &service_err));
+    service_expect(&p.s, 200, "GET", "/recommendations/me", p.s.token[SERVICE_USER], NULL);
+    service_expect(&p.s, 200, "GET", "/recommendations/me", p.s.token[SERVICE_USER], NULL);
+    assert_int_equal(outcomes(&p, "miss"), 1);
+    assert_int_equal(outcomes(&p, "hit"), 0);
+    p.s.serve = second;
+    service_expect(&p.s, 200, "GET", "/recommendations/me", p.s.token[SERVICE_USER], NULL);
+    assert_int_equal(outcomes(&p, "hit"), 1);
+    service_expect(&p.s, 200, "GET", "/recommendations/me", p.s.token[SERVICE_USER], NULL);
+    assert_int_equal(outcomes(&p, "hit"), 1);
+    own = true;
+    assert_int_equal(outcomes(&p, "hit"), 1);
+    assert_int_equal(outcomes(&p, "miss"), 1);
+    own = false;
+    p.s.serve = first;
+    rec_serve_close(second);
+    service_end(&p.s);
+}
+
 static void stop_redis(void)
 {
     server_stop(&redis);
@@ -221,5 +316,7 @@ int main(void)
     redis_start(&redis, NULL);
     atexit(stop_redis);
     return both_run((const struct CMUnitTest[]){cmocka_unit_test(answers_twice), cmocka_unit_test(follows_every_change), cmocka_unit_test(does_without),
-                                                cmocka_unit_test(says_when_it_cannot)}, 4);
+                                                cmocka_unit_test(says_when_it_cannot), cmocka_unit_test(answers_twice_by_itself),
+                                                cmocka_unit_test(follows_every_change_by_itself), cmocka_unit_test(gives_way),
+                                                cmocka_unit_test(asks_itself_first)}, 8);
 }
