@@ -292,3 +292,119 @@ last() { tail -n 1 runs.jsonl | jq -c ".$1"; }
     run -4 rec-job --run-log nowhere/runs.jsonl sh -c 'exit 4'
     [ "$output" = 'rec-job: nowhere/runs.jsonl: no such file or directory' ]
 }
+
+# ---- what is kept, and Prometheus ----
+
+@test "--textfile: last run, last success, totals over runs; whole, readable by all" {
+    mkdir prom
+    umask 077
+    run -0 rec-job -n 'a "job"' --state s --textfile prom true
+    run -7 rec-job -n 'a "job"' --state s --textfile prom sh -c 'exit 7'
+    run -137 rec-job -n 'a "job"' --state s --textfile prom sh -c 'kill -9 $$'
+    f=prom/rec_job_a%20%22job%22.prom
+    [ "$(ls -A prom)" = "$(basename $f)" ]
+    [ "$(stat -c %a $f)" = 644 ]
+    promtool check metrics <$f
+    grep -qxF 'rec_job_last_exit_code{job_name="a \"job\""} 137' $f
+    grep -qxF 'rec_job_runs_total{job_name="a \"job\"",result="failure"} 2' $f
+    grep -qxF 'rec_job_runs_total{job_name="a \"job\"",result="success"} 1' $f
+    awk -v now="$(date +%s)" '/^rec_job_last_(success|run)_/ { n++; if ($NF > now + 1 || $NF < now - 120) exit 1 } END { exit n != 2 }' $f
+    # a damaged state begins anew
+    echo '{' >s/a%20%22job%22.json
+    run -0 rec-job -n 'a "job"' --state s --textfile prom/own.prom true
+    grep -qxF 'rec_job_runs_total{job_name="a \"job\"",result="success"} 1' prom/own.prom
+    run -125 rec-job -n x --state s --textfile nowhere/x.prom true
+    [ "$output" = 'rec-job: nowhere/x.prom: no such file or directory' ]
+}
+
+# ---- notifications ----
+
+@test "on failure and on recovery, and not otherwise, the command is run with a report" {
+    local say='echo "$JOB_EVENT $JOB_NAME $JOB_EXIT $JOB_ATTEMPTS" >>told; cat >report'
+    run -0 rec-job -n n --notify-command "$say" true
+    [ ! -e told ]
+    run -4 --separate-stderr rec-job -q -n n --retries 1 --backoff 0 --notify-command "$say" sh -c 'echo out; echo err >&2; exit 4'
+    [ "$output" = $'out\nout' ]
+    [ "$(cat told)" = 'failed n 4 2' ]
+    grep -qx "n failed on $(uname -n): exit 4" report
+    grep -qx 'err' report
+    rm told
+    run -0 rec-job -n n --notify-command "$say" true
+    [ "$(cat told)" = 'recovered n 0 1' ]
+    rm told
+    run -0 rec-job -n n --notify-command "$say" true
+    [ ! -e told ]
+    # what does not work is said, and changes nothing
+    run -4 --separate-stderr rec-job -n n --notify-command 'exit 9' sh -c 'exit 4'
+    [ "$stderr" = 'rec-job: --notify-command: /bin/sh: exit 9' ]
+}
+
+@test "--mail goes to sendmail as mail" {
+    mkdir bin
+    printf '%s\n' '#!/bin/sh' 'echo "$@" >args' 'cat >mail' >bin/sendmail
+    chmod +x bin/sendmail
+    PATH=$PWD/bin:$PATH run -3 rec-job -n 'größe' --mail ops@example.org --quiet-success sh -c 'echo "last words"; exit 3'
+    [ "$(cat args)" = '-t -i' ]
+    python3 - <<'END'
+import email, email.policy, socket
+m = email.message_from_binary_file(open("mail", "rb"), policy=email.policy.default)
+assert m["To"] == "ops@example.org", m["To"]
+assert m["Subject"] == f"größe failed on {socket.gethostname()}: exit 3", m["Subject"]
+assert m["Auto-Submitted"] == "auto-generated"
+text = m.get_content()
+assert "last words\n" in text and "größe failed" in text, text
+END
+    # without it, mail(1)
+    if [ ! -x /usr/sbin/sendmail ] && [ ! -x /usr/lib/sendmail ] && ! command -v sendmail; then
+        mv bin/sendmail bin/mail
+        PATH=$PWD/bin:$PATH run -3 rec-job -n b --mail ops@example.org sh -c 'exit 3'
+        [ "$(cat args)" = "-s b failed on $(uname -n): exit 3 ops@example.org" ]
+        rm bin/mail
+        if ! command -v mail; then
+            run -3 rec-job -n b --mail ops@example.org sh -c 'exit 3'
+            [ "$output" = 'rec-job: --mail: neither sendmail nor mail is there' ]
+        fi
+    fi
+}
+
+@test "--webhook: JSON to a server, whose address is not shown" {
+    cat >server.py <<'END'
+import http.server, json, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with open("arguments", "a") as f:
+            for p in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    f.write(open(f"/proc/{p}/cmdline").read().replace("\0", " ") + "\n")
+                except OSError:
+                    pass
+        with open("posts", "a") as f:
+            print(json.dumps({"path": self.path, "type": self.headers["Content-Type"], "body": json.loads(body)}), file=f)
+        self.send_response(403 if self.path == "/no" else 200)
+        self.end_headers()
+    def log_message(self, *args):
+        pass
+s = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+open("port.new", "w").write(str(s.server_port))
+os.rename("port.new", "port")
+s.serve_forever()
+END
+    python3 server.py 3>&- &
+    PIDS+=($!)
+    within 100 test -e port
+    export REC_JOB_WEBHOOK="http://127.0.0.1:$(cat port)/hook-$$-secret"
+    run -1 rec-job -q -n w --retries 1 --backoff 0 sh -c 'printf "a \"quoted\"\\\\ \377 line\n\ttab\n"; exit 1'
+    jq -e --arg host "$(uname -n)" '.type == "application/json" and (.path | endswith("-secret")) and (.body | .text == "w failed on \($host): exit 1" and
+        .event == "failed" and .name == "w" and .exit == 1 and .signal == null and .attempts == 2 and (.output | contains("a \"quoted\"\\ ")) and
+        (.output | contains("\n\ttab\n")))' posts
+    run ! grep -F "hook-$$-secret" arguments
+    run -0 rec-job -n w true
+    [ "$(jq -r .body.event posts | tail -n 1)" = recovered ]
+    [ "$(wc -l <posts)" -eq 2 ]
+    unset REC_JOB_WEBHOOK
+    run -1 --separate-stderr rec-job -n w --webhook "http://127.0.0.1:$(cat port)/no" false
+    grep -qx 'rec-job: --webhook: curl: exit 22' <<<"$stderr"
+    run -1 --separate-stderr rec-job -n w --webhook 'http://127.0.0.1:1/' false
+    grep -qx 'rec-job: --webhook: curl: exit 7' <<<"$stderr"
+}
