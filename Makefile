@@ -68,6 +68,7 @@ USES.rec-predict   := score data kernels
 USES.rec-eval      := eval score data kernels
 USES.rec-db        := backup store sql crypto ingest data
 USES.rec-job       := observe crypto
+USES.rec-metrics   := serve registry crypto observe
 USES.rec-serve     := serve auth http cache store sql crypto score data kernels observe
 
 # Programs that a tool becomes, and nobody calls: installed in LIBEXECDIR/rec. OF names the tool whose parts they share.

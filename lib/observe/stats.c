@@ -32,6 +32,7 @@ struct table {
 struct rec_stats {
     struct table *table;
     size_t bytes;
+    struct rec_in in;                 /* of one that is only read */
 };
 
 static struct table *map_table(const char *path, size_t bytes, size_t n, struct rec_err *err)
@@ -63,11 +64,44 @@ int rec_stats_open(struct rec_stats **out, const char *path, size_t series, stru
     return 0;
 }
 
+/* The size of a file says how many series it has. */
+static bool is_table(const struct rec_in *in)
+{
+    const struct table *t = (const void *)in->data;
+
+    return in->mapped && in->len >= sizeof *t && !memcmp(t->make, make, sizeof make) && t->n < (in->len - sizeof *t) / sizeof t->cell[0] &&
+           in->len == sizeof *t + (t->n + 1) * sizeof t->cell[0];
+}
+
+int rec_stats_read(struct rec_stats **out, const char *path, struct rec_err *err)
+{
+    struct rec_stats *stats = rec_calloc(1, sizeof *stats, "counters", err);
+
+    *out = NULL;
+    if (!stats)
+        return -1;
+    if (rec_in_open(&stats->in, path, err) < 0) {
+        free(stats);
+        return -1;
+    }
+    if (!is_table(&stats->in)) {
+        rec_in_close(&stats->in);
+        free(stats);
+        return rec_err_set(err, "%s: not counters of rec-serve", path);
+    }
+    stats->table = (struct table *)(uintptr_t)stats->in.data;
+    *out = stats;
+    return 0;
+}
+
 void rec_stats_close(struct rec_stats *stats)
 {
     if (!stats)
         return;
-    rec_shared_unmap(stats->table, stats->bytes);
+    if (stats->in.data)
+        rec_in_close(&stats->in);
+    else
+        rec_shared_unmap(stats->table, stats->bytes);
     free(stats);
 }
 

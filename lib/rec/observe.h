@@ -41,6 +41,8 @@ struct rec_stats_cell;                /**< of a series; a histogram's are its bu
 /** Maps the file, made (0600) when it is not there or empty; refused when it is another. @param path  NULL: of this process alone.
  *  @param series  room for so many, a power of two; 192 bytes each. */
 int rec_stats_open(struct rec_stats **out, const char *path, size_t series, struct rec_err *err);
+/** One that others count in, for reading alone: rec_stats_get, rec_stats_each, rec_stats_lost and rec_prom_write. It is not made, nor written. */
+int rec_stats_read(struct rec_stats **out, const char *path, struct rec_err *err);
 void rec_stats_close(struct rec_stats *stats);
 
 /** The series of a counter or gauge with these labels: `name="value",...` as Prometheus writes them, or "". Never NULL. */

@@ -86,6 +86,9 @@ void rec_serve_tell(struct rec_serve *serve, void (*tell)(void *context, const c
 /** The OpenAPI document that is served, NUL-terminated. */
 const char *rec_serve_openapi(void);
 
+/** What is counted in STATE/stats; ends in NULL. rec-metrics(1) reads it by the same table. */
+extern const struct rec_prom_metric *const rec_service_metrics[];
+
 /* ---- sandbox --------------------------------------------------------------------------------------
  *
  *     struct rec_sandbox_path paths[] = {{"models", false}, {"/var/lib/rec", true}};

@@ -13,7 +13,7 @@ setup() {
 teardown() {
     # what a failed test left: processes of ours alone
     local p
-    for p in "${PIDS[@]}"; do kill -9 "$p" 2>/dev/null || :; done
+    for p in "${PIDS[@]}"; do { kill -9 "$p" && wait "$p"; } 2>/dev/null || :; done
 }
 
 # gone PID: it runs no more; one that nobody has waited for yet counts as gone
@@ -393,7 +393,8 @@ END
     python3 server.py 3>&- &
     PIDS+=($!)
     within 100 test -e port
-    export REC_JOB_WEBHOOK="http://127.0.0.1:$(cat port)/hook-$$-secret"
+    REC_JOB_WEBHOOK="http://127.0.0.1:$(cat port)/hook-$$-secret"
+    export REC_JOB_WEBHOOK
     run -1 rec-job -q -n w --retries 1 --backoff 0 sh -c 'printf "a \"quoted\"\\\\ \377 line\n\ttab\n"; exit 1'
     jq -e --arg host "$(uname -n)" '.type == "application/json" and (.path | endswith("-secret")) and (.body | .text == "w failed on \($host): exit 1" and
         .event == "failed" and .name == "w" and .exit == 1 and .signal == null and .attempts == 2 and (.output | contains("a \"quoted\"\\ ")) and

@@ -99,6 +99,41 @@ static void processes(void **state)
     rmdir(path);
 }
 
+/* What another process counts is seen by who only reads; nothing is made or written for that, and no other file is taken. */
+static void read_alone(void **state)
+{
+    static const struct rec_prom_metric *const metrics[] = {&requests};
+    char dir[] = "/tmp/rec-observe-XXXXXX", file[64];
+    struct rec_stats *counting, *reading;
+    struct rec_buf out = {0};
+    FILE *f;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(file, sizeof file, "%s/stats", dir);
+    assert_int_equal(rec_stats_read(&reading, file, &err), -1);
+    assert_int_equal(access(file, F_OK), -1);
+    assert_int_equal(rec_stats_open(&counting, file, 64, &err), 0);
+    assert_int_equal(chmod(file, 0400), 0);
+    assert_int_equal(rec_stats_read(&reading, file, &err), 0);
+    rec_stats_add(rec_stats_series(counting, &requests, "route=\"/a\""), 7);
+    assert_int_equal(rec_prom_write(&out, reading, metrics, 1, &err), 0);
+    assert_non_null(strstr(out.data, "rec_http_requests_total{route=\"/a\"} 7\n"));
+    assert_int_equal(rec_stats_lost(reading), 0);
+    rec_stats_close(reading);
+    rec_stats_close(counting);
+    assert_int_equal(truncate(file, 64 * 192), 0);
+    assert_int_equal(rec_stats_read(&reading, file, &err), -1);
+    assert_int_equal(unlink(file), 0);
+    assert_non_null(f = fopen(file, "w"));
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(rec_stats_read(&reading, file, &err), -1);
+    assert_non_null(strstr(err.text, "not counters of rec-serve"));
+    rec_buf_clear(&out);
+    unlink(file);
+    rmdir(dir);
+}
+
 static void lines(void **state)
 {
     struct rec_log_entry e = {.time = 1800000000123456, .request = "abc", .peer = "192.0.2.7", .account = "a b", .method = "GET",
@@ -120,6 +155,7 @@ static void lines(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(text_for_prometheus), cmocka_unit_test(processes), cmocka_unit_test(lines)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(text_for_prometheus), cmocka_unit_test(processes),
+                                              cmocka_unit_test(read_alone), cmocka_unit_test(lines)};
     return cmocka_run_group_tests_name("observe", tests, NULL, NULL);
 }
