@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """serve-gorse.py PROGRAM DIR RATINGS SECONDS - makes gorse ready to be measured: the ratings loaded, lists and neighbours made.
 
-PROGRAM is a gorse-in-one of version 0.5, RATINGS what rec-cat writes of ratings, standard input when it is '-'. Data and cache are SQLite files in DIR, where it leaves gorse.toml.in: HERE and THERE in it are the port of HTTP and that of its parts. Prints a user and an item who have
+PROGRAM is a gorse-in-one of version 0.5, RATINGS what rec-cat writes of ratings, standard input when it is '-'. Data and cache are SQLite files
+in DIR, where it leaves gorse.toml.in: HERE and THERE in it are the port of HTTP and that of its parts. Prints a user and an item who have
 ten recommendations and ten neighbours; gives up after SECONDS. Written by gorse's documents: what it answers is looked at, not trusted.
 """
 import csv
