@@ -53,9 +53,10 @@ static bool is_over(struct rec_call *c, const char *kind, const char *key, const
     if (!c->serve->limit || !rate->burst || !key_len)
         return false;
     key_len = key_len < sizeof name - 1 - kind_len ? key_len : sizeof name - 2 - kind_len;
-    memcpy(name, kind, kind_len);
+    memcpy(name, kind, kind_len + 1);
     name[kind_len] = ':';
     memcpy(name + kind_len + 1, key, key_len);
+    name[kind_len + 1 + key_len] = 0;
     rec_limits_ask(&a, c, name, kind_len + 1 + key_len, rate, 1);
     wait = whole((a.allowed ? a.reset : a.retry) + 0.999);
     if (!a.allowed)
