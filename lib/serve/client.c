@@ -156,6 +156,16 @@ static bool find_address(struct in6_addr *out, const struct rec_serve *serve, co
 
 /* ---- the client ---- */
 
+void rec_client_name(char out[64], const struct rec_serve *serve, const struct rec_exchange *x)
+{
+    struct in6_addr address;
+
+    if (serve->config.proxies && find_address(&address, serve, x))
+        print_address(out, &address);
+    else
+        snprintf(out, 64, "%s", x->peer);
+}
+
 void rec_client_find(struct rec_call *c, char peer[64], char network[64])
 {
     struct in6_addr address;

@@ -79,12 +79,14 @@ static void log_line(struct rec_serve *serve, const struct rec_exchange *x, size
     const struct rec_message *m = x->message;
     const struct rec_route *route = x->user;
     struct rec_buf line = {0}, path = {0};
+    char peer[64];
     size_t len;
     ssize_t wrote;
 
+    rec_client_name(peer, serve, x);
     if (m->target)
         rec_buf_add(&path, m->target, strcspn(m->target, "?"));
-    rec_log_line(&line, &(struct rec_log_entry){.time = x->received, .request = x->id, .peer = x->peer, .account = x->who,
+    rec_log_line(&line, &(struct rec_log_entry){.time = x->received, .request = x->id, .peer = peer, .account = x->who,
                  .method = m->method ? rec_message_methods[m->method] : NULL, .target = path.data, .protocol = m->minor ? "HTTP/1.1" : "HTTP/1.0",
                  .route = route ? route->path : NULL, .agent = rec_message_field(m, "user-agent", &len), .status = x->response.status,
                  .bytes = bytes, .seconds = seconds}, serve->config.log_json);

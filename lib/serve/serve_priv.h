@@ -236,6 +236,8 @@ int rec_client_open(struct rec_serve *serve, struct rec_err *err);
 void rec_client_close(struct rec_serve *serve);
 /** Fills c->peer and c->network, which are written to these. */
 void rec_client_find(struct rec_call *c, char peer[64], char network[64]);
+/** That address in words, also of a request that was refused before it was a call; "" when there is none. */
+void rec_client_name(char out[64], const struct rec_serve *serve, const struct rec_exchange *x);
 
 /* ---- answers: that this process made before ---- */
 

@@ -57,9 +57,10 @@ asks() {
     wait=$(sed -n 's/^Retry-After: \([0-9]*\).*/\1/p' b.out)
     [ "$wait" -gt 80 ] && [ "$wait" -le 100 ]
     printf 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 127.0.0.1\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n' |
-        rec-serve --limits "$LIMITS" --state c --proxy unix --rate-address 6/600 model.rec >out
+        rec-serve --limits "$LIMITS" --state c --proxy unix --rate-address 6/600 --log log model.rec >out
     [ "$(grep -c '^HTTP/1.1 429' out)" -eq 1 ]
     [ "$(grep -c '^HTTP/1.1 200' out)" -eq 1 ]
+    cut -d' ' -f1 log | diff - <(printf '127.0.0.1\n192.0.2.1\n')
 }
 
 @test "a Redis that hangs, and one that is gone, cost at most 50 ms each second, and each host goes on with its own limit" {
