@@ -49,7 +49,7 @@ void rec_token_keys_clear(struct rec_token_keys *keys);
 struct rec_token_claims {
     char subject[65];                 /**< an account's id */
     char id[33];                      /**< jti: drawn by rec_token_issue when it is "" */
-    char family[33];                  /**< fam: of a refresh token that came of another, the jti of the first one; "" */
+    char family[33];                  /**< fam: the jti of the first refresh token of its log in; "": none, or it is that one */
     char scope[129];                  /**< words with blanks between them; "" */
     enum rec_token_kind kind;
     int64_t issued, expires, not_before;   /**< not_before 0: issued */

@@ -229,9 +229,10 @@ struct rec_accounts_new {
 int rec_accounts_add(struct rec_account *out, struct rec_store *store, const struct rec_accounts_new *spec, int64_t now, struct rec_err *err);
 /** 1, 0: no such account, -1. */
 int rec_accounts_by_id(struct rec_account *out, struct rec_store *store, const char *id, struct rec_err *err);
-/** The account that a token is for, and whether that token (its jti) was taken back, in one look. Its e-mail stays "": to decrypt it takes longer than to
+/** The account that a token is for, and whether that token (its jti) or its family ("": none) was taken back, in one look. Its e-mail stays "": to decrypt it takes longer than to
  *  find it, and few ask for it. 1, 0: no such account, and nothing is known of the token, -1. */
-int rec_accounts_by_token(struct rec_account *out, bool *revoked, struct rec_store *store, const char *id, const char *jti, struct rec_err *err);
+int rec_accounts_by_token(struct rec_account *out, bool *revoked, struct rec_store *store, const char *id, const char *jti, const char *family,
+                          struct rec_err *err);
 int rec_accounts_by_name(struct rec_account *out, struct rec_store *store, const char *name, struct rec_err *err);
 /** Without regard to case, over the whole address; by each version of the keyring. */
 int rec_accounts_by_email(struct rec_account *out, struct rec_store *store, const char *email, struct rec_err *err);

@@ -8,7 +8,7 @@
 
 /* ---- answers ---- */
 
-/* Refresh tokens that came of each other go by the first one's id. */
+/* All that comes of a log in goes by the first refresh token's id. */
 static const char *family_of(const struct rec_token_claims *claims)
 {
     return claims->family[0] ? claims->family : claims->id;
@@ -16,26 +16,27 @@ static const char *family_of(const struct rec_token_claims *claims)
 
 /* Tokens older than the password are void. A change of it counts from the second after, so that those of its own second are so too; what is
  * issued within that second is dated to its end, as other clocks may be as well (REC_TOKEN_SKEW). */
-static int add_token(struct rec_buf *out, struct rec_call *c, const struct rec_account *account, enum rec_token_kind kind, double life,
+static int add_token(struct rec_buf *out, struct rec_token_claims *claims, struct rec_call *c, const struct rec_account *account, const char *family,
                      struct rec_err *err)
 {
-    int64_t issued = c->now < account->password_changed ? account->password_changed : c->now;
-    struct rec_token_claims claims = {.kind = kind, .issued = issued, .expires = c->now + (int64_t)life};
+    bool access = claims->kind == REC_TOKEN_ACCESS;
 
-    snprintf(claims.subject, sizeof claims.subject, "%s", account->id);
-    if (kind == REC_TOKEN_REFRESH)
-        snprintf(claims.family, sizeof claims.family, "%s", family_of(&c->claims));
-    return rec_token_issue(out, &c->serve->tokens, &claims, err);
+    claims->issued = c->now < account->password_changed ? account->password_changed : c->now;
+    claims->expires = c->now + (int64_t)(access ? c->serve->config.access_life : c->serve->config.refresh_life);
+    snprintf(claims->subject, sizeof claims->subject, "%s", account->id);
+    snprintf(claims->family, sizeof claims->family, "%s", family);
+    return rec_token_issue(out, &c->serve->tokens, claims, err);
 }
 
 static int answer_tokens(struct rec_call *c, const struct rec_account *account, struct rec_err *err)
 {
+    struct rec_token_claims first = {.kind = REC_TOKEN_REFRESH}, second = {.kind = REC_TOKEN_ACCESS};
     struct rec_buf access = {0}, refresh = {0};
     struct rec_json json;
     int status = -1;
 
-    if (add_token(&access, c, account, REC_TOKEN_ACCESS, c->serve->config.access_life, err) < 0 ||
-        add_token(&refresh, c, account, REC_TOKEN_REFRESH, c->serve->config.refresh_life, err) < 0)
+    if (add_token(&refresh, &first, c, account, family_of(&c->claims), err) < 0 ||
+        add_token(&access, &second, c, account, family_of(&first), err) < 0)
         goto out;
     json = rec_answer_begin(c, 200);
     rec_answer_text(&json, "access_token", access.data);
@@ -97,7 +98,9 @@ static int post_login(struct rec_call *c, struct rec_err *err)
 /* When the last token would expire that was given out until now. */
 static int64_t last_end(const struct rec_call *c)
 {
-    return c->now + (int64_t)c->serve->config.refresh_life + REC_TOKEN_SKEW;
+    const struct rec_serve_config *config = &c->serve->config;
+
+    return c->now + (int64_t)(config->refresh_life > config->access_life ? config->refresh_life : config->access_life) + REC_TOKEN_SKEW;
 }
 
 /* Which of the two who came with it is the thief is not known: both have to log in again. */

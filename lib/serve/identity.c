@@ -40,7 +40,7 @@ static int by_api_key(struct rec_call *c, const char *text, size_t len, struct r
 static int find_account(struct rec_call *c, struct rec_err *err)
 {
     bool revoked;
-    int found = rec_accounts_by_token(&c->account, &revoked, &c->store, c->claims.subject, c->claims.id, err);
+    int found = rec_accounts_by_token(&c->account, &revoked, &c->store, c->claims.subject, c->claims.id, c->claims.family, err);
 
     /* A token may outlive its account. */
     if (found == 0 && (found = rec_tokens_revoked(&c->store, c->claims.id, err)) >= 0) {

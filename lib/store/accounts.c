@@ -8,6 +8,7 @@
  * renewed, so a look-up tries each version there is.
  */
 #include "accounts_priv.h"
+#include "tokens_priv.h"
 
 #include <rec/format.h>
 
@@ -193,7 +194,8 @@ int rec_accounts_by_id(struct rec_account *out, struct rec_store *store, const c
     return read_one(out, store, "SELECT " REC_ACCOUNTS_COLUMNS " FROM" REC_ACCOUNTS_TABLES "WHERE a.id = $1", REC_SQL(rec_sql_text(id)), err);
 }
 
-int rec_accounts_by_token(struct rec_account *out, bool *revoked, struct rec_store *store, const char *id, const char *jti, struct rec_err *err)
+int rec_accounts_by_token(struct rec_account *out, bool *revoked, struct rec_store *store, const char *id, const char *jti, const char *family,
+                          struct rec_err *err)
 {
     struct rec_sql_rows rows;
     int status;
@@ -201,8 +203,8 @@ int rec_accounts_by_token(struct rec_account *out, bool *revoked, struct rec_sto
     *revoked = false;
     if (rec_sql_query(&rows, store->db,
                       "SELECT a.id, a.name, NULL, NULL, a.role, a.disabled, u.name, a.created, a.changed, a.last_login, a.password_changed, "
-                      "CASE WHEN EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $2) THEN 1 ELSE 0 END FROM" REC_ACCOUNTS_TABLES "WHERE a.id = $1",
-                      REC_SQL(rec_sql_text(id), rec_sql_text(jti)), err) < 0)
+                      "CASE WHEN EXISTS (SELECT 1 FROM revoked_tokens WHERE jti IN ($2, '" REC_TOKENS_FAMILY "' || $3)) THEN 1 ELSE 0 END "
+                      "FROM" REC_ACCOUNTS_TABLES "WHERE a.id = $1", REC_SQL(rec_sql_text(id), rec_sql_text(jti), rec_sql_text(family)), err) < 0)
         return -1;
     status = rec_sql_next(&rows, err);
     if (status > 0)

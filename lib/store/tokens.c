@@ -3,13 +3,11 @@
  * Tokens that were taken back before their time: kept until they would have expired anyway. A family of them stands among them as the name of its
  * first one, with a word before it that no jti has.
  */
-#include <rec/store.h>
+#include "tokens_priv.h"
 
 #include <rec/format.h>
 
 enum { LONGEST = 255 };
-
-#define FAMILY "family:"
 
 struct token {
     const char *jti, *account;
@@ -43,7 +41,7 @@ int rec_tokens_revoke(struct rec_store *store, const char *jti, const char *acco
 
 static void name_family(char out[LONGEST + 1], const char *family)
 {
-    snprintf(out, LONGEST + 1, FAMILY "%s", family);
+    snprintf(out, LONGEST + 1, REC_TOKENS_FAMILY "%s", family);
 }
 
 int rec_tokens_revoke_family(struct rec_store *store, const char *family, const char *account, int64_t until, int64_t now, struct rec_err *err)

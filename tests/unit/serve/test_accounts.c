@@ -174,9 +174,13 @@ static void renewing(void **state)
     take_back(&s, second);
     take_back(&s, second);
     assert_int_equal(renew(&s, second), 401);
-    service_expect(&s, 200, "GET", "/users/me", access, NULL);
+    service_expect(&s, 401, "GET", "/users/me", access, NULL);
+    assert_int_equal(log_in(&s, "user", SERVICE_PASSWORD), 200);
+    keep(first, &s, "refresh_token");
+    keep(access, &s, "access_token");
     take_back(&s, access);
     service_expect(&s, 401, "GET", "/users/me", access, NULL);
+    assert_int_equal(renew(&s, first), 200);
     /* of a disabled account nothing is renewed */
     assert_int_equal(log_in(&s, "user", SERVICE_PASSWORD), 200);
     keep(first, &s, "refresh_token");
@@ -189,7 +193,7 @@ static void renewing(void **state)
 static void used_twice(void **state)
 {
     struct service s;
-    char other[1024], token[4][1024];
+    char other[1024], token[4][1024], access[4][1024];
 
     service_begin(&s, *state, NULL);
     assert_int_equal(log_in(&s, "user", SERVICE_PASSWORD), 200);
@@ -197,12 +201,19 @@ static void used_twice(void **state)
     for (int twice = 0; twice < 3; twice++) {
         assert_int_equal(log_in(&s, "user", SERVICE_PASSWORD), 200);
         keep(token[0], &s, "refresh_token");
+        keep(access[0], &s, "access_token");
         for (int i = 1; i < 4; i++) {
             assert_int_equal(renew(&s, token[i - 1]), 200);
             keep(token[i], &s, "refresh_token");
+            keep(access[i], &s, "access_token");
         }
+        for (int i = 0; i < 4; i++)
+            service_expect(&s, 200, "GET", "/users/me", access[i], NULL);
         assert_int_equal(renew(&s, token[twice]), 401);
         assert_non_null(strstr(service_text(&s, "detail"), "used before"));
+        for (int i = 0; i < 4; i++)
+            service_expect(&s, 401, "GET", "/users/me", access[i], NULL);
+        service_expect(&s, 200, "GET", "/users/me", s.token[SERVICE_USER], NULL);
         assert_int_equal(renew(&s, token[3]), 401);
         assert_non_null(strstr(service_text(&s, "detail"), "taken back"));
         assert_int_equal(renew(&s, token[3]), 401);
