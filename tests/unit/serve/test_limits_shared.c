@@ -103,6 +103,11 @@ static void count_together(void **state)
     assert_string_equal(service_field(&h.s, "Content-Type"), "application/problem+json");
     assert_memory_equal(service_field(&h.s, "RateLimit"), "\"address\";r=0;t=", 16);
     assert_int_equal(passing(&h, -1, "192.0.2.8", 10), 5);
+    /* of a Redis that forgot, the host tells what it knows itself */
+    assert_int_equal(passing(&h, 0, "192.0.2.12", 3), 3);
+    redis_say(&redis, NULL, 0, "FLUSHALL", NULL);
+    assert_int_equal(passing(&h, 0, "192.0.2.12", 1), 1);
+    assert_memory_equal(service_field(&h.s, "RateLimit"), "\"address\";r=1;t=", 16);
     /* networks of IPv6 and addresses of IPv4 as on one host */
     assert_int_equal(passing(&h, 0, "2001:db8::1", 3) + passing(&h, 1, "2001:db8:0:0:1:2:3:4", 3), 5);
     assert_int_equal(passing(&h, 0, "::ffff:192.0.2.9", 3) + passing(&h, 1, "192.0.2.9", 3), 5);
