@@ -212,6 +212,20 @@ static int identify(struct job *job, struct rec_err *err)
     return setenv("REC_RUN", job->run, 1) < 0 ? rec_err_memory(err, "REC_RUN") : 0;
 }
 
+/* REC_JOB_TIMEOUT and its like are of this job, and not of those that its command may start; a webhook's address is nobody else's business. */
+static void keep_settings(void)
+{
+    static const char prefix[] = "REC_JOB_";
+
+    for (char **p = environ; *p;) {
+        char name[256];
+
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(*p, "="), *p);
+        if (strncmp(name, prefix, sizeof prefix - 1) != 0 || unsetenv(name) < 0)
+            p++;
+    }
+}
+
 static void account(struct job *job, const struct job_result *r)
 {
     struct job_state before, after;
@@ -298,6 +312,7 @@ int main(int argc, char **argv)
     if ((status = check_usage(&tool)) != TOOL_DONE)
         return status;
     job.command = tool.operands;
+    keep_settings();
     status = run(&job, &err);
     if (status < 0) {
         tool_fail(&tool, &err);

@@ -50,6 +50,10 @@ last() { tail -n 1 runs.jsonl | jq -c ".$1"; }
     run -1 rec-job sh -c 'echo x; exit 1'
     [ "$(grep -c '^x$' <<<"$output")" -eq 3 ]
     run -7 rec-job sh -c 'exit 7'
+    rm rec.yaml
+    # of this job, and not of those that it starts
+    REC_JOB_RETRIES=1 REC_JOB_BACKOFF=0 run -1 rec-job -q -- sh -c 'env | grep ^REC_JOB_; rec-job -q -- sh -c "echo y; exit 1"'
+    [ "$output" = $'y\ny' ]
     REC_RUN_LOG=runs.jsonl rec-job true
     [ "$(last exit)" = 0 ]
 }
