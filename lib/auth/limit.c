@@ -33,7 +33,10 @@ _Static_assert(sizeof(struct table) == 64, "slots begin on a cache line");
 struct rec_limit {
     struct table *table;
     size_t bytes;
+    uint64_t number;                   /**< of this table among all that this process opened, from 1 */
 };
+
+static _Atomic uint64_t opened;
 
 static struct table *map_table(const char *path, size_t bytes, size_t n, struct rec_err *err)
 {
@@ -61,6 +64,7 @@ int rec_limit_open(struct rec_limit **out, const char *path, size_t keys, struct
     if (!limit)
         return -1;
     limit->bytes = bytes;
+    limit->number = atomic_fetch_add(&opened, 1) + 1;
     limit->table = map_table(path, bytes, keys, err);
     if (!limit->table) {
         free(limit);
@@ -88,6 +92,29 @@ static uint64_t hash_of(const struct table *t, const void *key, size_t len)
     rec_hash(digest, key, len, t->secret);
     memcpy(&hash, digest, sizeof hash);
     return hash ? hash : 1;
+}
+
+/* The same few ask again and again: a thread remembers the hashes of some. */
+enum { REMEMBERED = 32, SHORT = 48 };
+
+static uint64_t remembered_hash(const struct rec_limit *limit, const void *key, size_t len)
+{
+    static _Thread_local struct {
+        uint64_t number, hash;
+        size_t len;
+        char key[SHORT];
+    } known[REMEMBERED];
+    size_t at = rec_hashmap_hash(key, len) % REMEMBERED;
+
+    if (len > SHORT)
+        return hash_of(limit->table, key, len);
+    if (known[at].number != limit->number || known[at].len != len || memcmp(known[at].key, key, len) != 0) {
+        known[at].number = limit->number;
+        known[at].hash = hash_of(limit->table, key, len);
+        known[at].len = len;
+        memcpy(known[at].key, key, len);
+    }
+    return known[at].hash;
 }
 
 /* The slot of that key; else one that is free the longest, taken for it. */
@@ -126,7 +153,7 @@ void rec_limit_tell(struct rec_limit_answer *answer, const struct rec_limit_rate
 void rec_limit_ask(struct rec_limit_answer *answer, struct rec_limit *limit, const void *key, size_t len, const struct rec_limit_rate *rate,
                    double cost, double now)
 {
-    struct slot *slot = find(limit->table, hash_of(limit->table, key, len));
+    struct slot *slot = find(limit->table, remembered_hash(limit, key, len));
     double window = rate->burst * (1e6 / rate->per_second), at = now * 1e6, ahead;
     uint64_t until = atomic_load(&slot->until), next;
     bool wrong;

@@ -197,3 +197,9 @@ void rec_json_null(struct rec_json *json, const char *key)
     begin(json, key);
     rec_buf_adds(json->out, "null");
 }
+
+void rec_json_written(struct rec_json *json, const char *text, size_t len)
+{
+    begin(json, NULL);
+    rec_buf_add(json->out, text, len);
+}

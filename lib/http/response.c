@@ -43,6 +43,13 @@ static void add_line(struct rec_buf *out, const char *name, const char *value)
     rec_buf_add(out, "\r\n", 2);
 }
 
+static void add_number(struct rec_buf *out, int64_t n)
+{
+    char text[REC_NUM_MAX];
+
+    rec_buf_add(out, text, rec_num_print_int64(text, n));
+}
+
 void rec_response_field(struct rec_response *r, const char *name, const char *value)
 {
     add_line(&r->fields, name, value);
@@ -93,12 +100,19 @@ static const struct rec_buf *pack(struct rec_buf *packed, const struct rec_respo
 static void write_head(struct rec_buf *out, const struct rec_response *r, size_t length, bool packed, const char *etag, int64_t now, bool close,
                        unsigned minor)
 {
-    rec_buf_addf(out, "HTTP/1.1 %u %s\r\n", r->status, rec_response_phrase(r->status));
+    rec_buf_adds(out, "HTTP/1.1 ");
+    add_number(out, (int64_t)r->status);
+    rec_buf_addc(out, ' ');
+    rec_buf_adds(out, rec_response_phrase(r->status));
+    rec_buf_add(out, "\r\n", 2);
     add_date(out, now);
     if (r->type && r->status != 304 && r->status != 204)
         add_line(out, "Content-Type", r->type);
-    if (r->status != 204 && r->status != 304)
-        rec_buf_addf(out, "Content-Length: %zu\r\n", length);
+    if (r->status != 204 && r->status != 304) {
+        rec_buf_adds(out, "Content-Length: ");
+        add_number(out, (int64_t)length);
+        rec_buf_add(out, "\r\n", 2);
+    }
     if (packed && r->status != 304)
         rec_buf_adds(out, "Content-Encoding: gzip\r\n");
     if (!r->no_gzip && r->type)
@@ -111,6 +125,14 @@ static void write_head(struct rec_buf *out, const struct rec_response *r, size_t
     rec_buf_adds(out, "\r\n");
 }
 
+static void write_etag(char etag[40], uint64_t hash, const char *end)
+{
+    etag[0] = '"';
+    for (int i = 0; i < 16; i++)
+        etag[1 + i] = "0123456789abcdef"[hash >> (60 - 4 * i) & 15];
+    memcpy(etag + 17, end, strlen(end) + 1);
+}
+
 int rec_response_write(struct rec_buf *out, struct rec_response *r, const struct rec_message *m, int64_t now, bool keep_alive)
 {
     struct rec_buf packed = {0};
@@ -120,7 +142,7 @@ int rec_response_write(struct rec_buf *out, struct rec_response *r, const struct
 
     if (has_validator(r, m)) {
         /* A compressed body is another representation, with a tag of its own. */
-        snprintf(etag, sizeof etag, "\"%016llx%s\"", (unsigned long long)rec_hashmap_hash(r->body.data, r->body.len), body == &packed ? "-gz" : "");
+        write_etag(etag, rec_hashmap_hash(r->body.data, r->body.len), body == &packed ? "-gz\"" : "\"");
         if (is_known(m, etag))
             r->status = 304;
     }

@@ -145,6 +145,8 @@ void rec_json_real(struct rec_json *json, const char *key, double value); /**< s
 void rec_json_float(struct rec_json *json, const char *key, float value); /**< the shortest form that reads back as this float */
 void rec_json_int(struct rec_json *json, const char *key, int64_t value);
 void rec_json_bool(struct rec_json *json, const char *key, bool value);
+/** Members of the object that is open, as text that was written before: `"a":1,"b":[]`. Of flat JSON. */
+void rec_json_written(struct rec_json *json, const char *text, size_t len);
 void rec_json_null(struct rec_json *json, const char *key);
 
 /** Reads a whole text as a tree: strict JSON, no key twice, no NUL in a text. `name` begins messages. NULL with err set; free it. */

@@ -88,6 +88,7 @@ static void close_current(struct rec_current *current)
         rec_similar_clear(&current->similar);
     rec_foldin_clear(&current->foldin);
     free(current->screen_memory);
+    rec_film_close(current);
     if (current->has_labels)
         rec_labels_clear(&current->labels);
     free(current->item_of);
@@ -179,7 +180,7 @@ static struct rec_current *open_current(struct rec_serve *serve, struct rec_err 
     pthread_mutex_init(&current->making, NULL);
     atomic_store(&current->users, 1);
     /* A process that lives for one request joins model and catalogue only when all films are asked for. */
-    if (read_files(current, serve, err) < 0 || (serve->config.workers && rec_current_join(current, err) < 0))
+    if (read_files(current, serve, err) < 0 || (serve->config.workers && (rec_current_join(current, err) < 0 || rec_film_open(current, err) < 0)))
         goto failed;
     snprintf(current->version, sizeof current->version, "%s-%08x", current->model.type, (unsigned)current->model.digest);
     clock_gettime(CLOCK_REALTIME, &t);

@@ -35,7 +35,38 @@ static void write_labels(struct rec_json *json, const struct rec_catalogue *c, i
     rec_json_end(json);
 }
 
-void rec_film_write(struct rec_json *json, const struct rec_current *m, int32_t item)
+/* ---- what answers say of a film ----
+ *
+ * In a process that lives long it is written once for each film that is asked for, and kept as long as its model, up to MOST bytes of all of them.
+ */
+
+enum { MOST = 1 << 20, FILMS_MOST = 1 << 17 };
+
+struct film {
+    size_t len;
+    char text[];
+};
+struct rec_films {
+    atomic_size_t bytes;
+    _Atomic(struct film *) film[];   /* [items] */
+};
+
+int rec_film_open(struct rec_current *m, struct rec_err *err)
+{
+    if (m->model.n_items > FILMS_MOST)
+        return 0;
+    m->films = rec_calloc(1, sizeof *m->films + m->model.n_items * sizeof m->films->film[0], "films", err);
+    return m->films ? 0 : -1;
+}
+
+void rec_film_close(struct rec_current *m)
+{
+    for (size_t i = 0; m->films && i < m->model.n_items; i++)
+        free(atomic_load(&m->films->film[i]));
+    free(m->films);
+}
+
+static void write_film(struct rec_json *json, const struct rec_current *m, int32_t item)
 {
     size_t len;
     const char *text = rec_ids_get(&m->model.items, (size_t)item, &len);
@@ -43,6 +74,46 @@ void rec_film_write(struct rec_json *json, const struct rec_current *m, int32_t 
     rec_json_text(json, "movie_id", text, len);
     write_labels(json, &m->labels.catalogue, entry_of(m, item));
 }
+
+/* Of two threads that come at once one keeps its own. NULL: there is no room. */
+static const struct film *make_film(const struct rec_current *m, int32_t item)
+{
+    struct rec_buf text = {0};
+    struct rec_json json = {.out = &text, .flat = true};
+    struct film *film = NULL, *other = NULL;
+
+    if (atomic_load(&m->films->bytes) > MOST)
+        return NULL;
+    write_film(&json, m, item);
+    if (!text.failed)
+        film = malloc(sizeof *film + text.len);
+    if (film) {
+        film->len = text.len;
+        memcpy(film->text, text.data, text.len);
+        if (atomic_compare_exchange_strong(&m->films->film[item], &other, film)) {
+            atomic_fetch_add(&m->films->bytes, sizeof *film + text.len);
+        } else {
+            free(film);
+            film = other;
+        }
+    }
+    rec_buf_clear(&text);
+    return film;
+}
+
+void rec_film_write(struct rec_json *json, const struct rec_current *m, int32_t item)
+{
+    const struct film *film = m->films ? atomic_load_explicit(&m->films->film[item], memory_order_acquire) : NULL;
+
+    if (!film && m->films)
+        film = make_film(m, item);
+    if (film)
+        rec_json_written(json, film->text, film->len);
+    else
+        write_film(json, m, item);
+}
+
+/* ---- films by number ---- */
 
 /* Films are numbered as the catalogue does; without one, as the model does. */
 size_t rec_film_count(const struct rec_current *m)

@@ -173,6 +173,7 @@ struct rec_current {
     pthread_mutex_t making;        /**< of what is made when it is first needed */
     struct rec_similar similar;
     struct rec_foldin foldin;
+    struct rec_films *films;       /**< what answers say of films (film.c); NULL: it is written anew each time */
     char key[400];                 /**< what keys of answers say of it (cached.c) */
     _Atomic int key_ready;
     struct rec_screen screen;
@@ -180,6 +181,9 @@ struct rec_current {
     _Atomic int similar_ready, foldin_ready, screen_ready; /**< screen_ready: 1: it is there; 2: there is none */
 };
 #define REC_CURRENT_SIMILAR 100
+/** Room for what answers say of films, where a process lives long and there are not too many. */
+int rec_film_open(struct rec_current *current, struct rec_err *err);
+void rec_film_close(struct rec_current *current);
 /** Neighbours of items, REC_CURRENT_SIMILAR of each; NULL when memory is short. */
 const struct rec_similar *rec_current_similar(struct rec_current *current, struct rec_err *err);
 /** What folding a user in needs; NULL when memory is short. */

@@ -65,11 +65,13 @@ static struct timespec from_now(double seconds)
 /* An idle connection, or NULL with a place to open one in; -1 when the time is over. */
 static int find(struct rec_sql **db, struct rec_sqlpool *pool, double wait)
 {
-    struct timespec until = from_now(wait);
+    struct timespec until = {0};
     int status = 0;
 
     *db = NULL;
     pthread_mutex_lock(&pool->mutex);
+    if (pool->idle == 0 && pool->open == pool->size)
+        until = from_now(wait);
     while (status == 0 && pool->idle == 0 && pool->open == pool->size)
         status = pthread_cond_timedwait(&pool->freed, &pool->mutex, &until);
     if (pool->idle > 0)
