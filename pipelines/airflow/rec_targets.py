@@ -9,6 +9,7 @@ its own step, and a task that is tried again goes on where it stopped. Where thi
     REC_STORE       a store, in place of the data set's files
     REC_WORK        where everything is made
     REC_REGISTRY    the registry of models
+    REC_RETRY_DELAY seconds to the first retry, 60 unless set; twice as long to the second
 """
 import os
 import shlex
@@ -29,7 +30,7 @@ VARIABLES = {"DATASET": DATASET} | {
 
 DEFAULTS = {
     "retries": 2,
-    "retry_delay": timedelta(minutes=1),
+    "retry_delay": timedelta(seconds=float(os.environ.get("REC_RETRY_DELAY") or 60)),
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=15),
     "execution_timeout": timedelta(hours=2),

@@ -25,11 +25,11 @@ setup_file() {
     git commit -qm 'a model'
 }
 
-# status PATTERN
-status() {
-    dvc status >status 2>&1 || :
-    grep -q "$1" status || { cat status; return 1; }
-    rm status
+# dvc_says PATTERN
+dvc_says() {
+    dvc status >said 2>&1 || :
+    grep -q "$1" said || { cat said; return 1; }
+    rm said
 }
 
 setup() {
@@ -37,7 +37,7 @@ setup() {
 }
 
 @test "dvc repro makes what make makes, and then nothing" {
-    status 'up to date'
+    dvc_says 'up to date'
     run -0 dvc repro
     [[ $output == *"didn't change, skipping"* ]]
     run -0 make -s training
@@ -47,7 +47,7 @@ setup() {
     cmp "$BATS_TEST_TMPDIR/w/model.rec" build/sample/model.rec
     # a remark changes nothing; a parameter that is none of ours neither
     echo '# a remark' >>params.yaml
-    status 'up to date'
+    dvc_says 'up to date'
     git checkout -q params.yaml
 }
 
@@ -80,6 +80,6 @@ setup() {
     dvc pull -q
     cmp build/sample/model.rec "$BATS_FILE_TMPDIR/repo/pipelines/build/sample/model.rec"
     cmp build/sample/metrics.json "$BATS_FILE_TMPDIR/repo/pipelines/build/sample/metrics.json"
-    status 'up to date'
+    dvc_says 'up to date'
     rec-recommend -q -k 3 build/sample/model.rec <<<1 | grep -qc '^1,'
 }
