@@ -261,6 +261,8 @@ $(B)/completion/%.bash $(B)/completion/%.zsh $(B)/completion/%.fish &: $(B)/bin/
 completion: $(TOOLS:%=$(B)/completion/%.bash)
 
 PAGES := $(wildcard man/*.[1-9])
+# The pipelines, and the sample that they run on when nothing else is asked for.
+PIPELINES := $(shell find pipelines data/sample \( -path pipelines/build -o -name __pycache__ \) -prune -o -type f -print)
 
 install: all completion
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/rec $(foreach s,1 5 7,$(DESTDIR)$(MANDIR)/man$(s)) \
@@ -269,6 +271,7 @@ install: all completion
 	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)
 	install -m 755 $(HELPER_BINS) $(DESTDIR)$(LIBEXECDIR)/rec
 	for p in $(PAGES); do install -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/ || exit 1; done
+	for f in $(PIPELINES); do install -D -m "$$(stat -c %a $$f)" $$f $(DESTDIR)$(DATADIR)/rec/$$f || exit 1; done
 	for t in $(TOOLS); do \
 	    install -m 644 $(B)/completion/$$t.bash $(DESTDIR)$(BASHDIR)/$$t && \
 	    install -m 644 $(B)/completion/$$t.zsh $(DESTDIR)$(ZSHDIR)/_$$t && \
@@ -279,7 +282,8 @@ uninstall:
 	    $(DESTDIR)$(FISHDIR)/$(t).fish)
 	for p in $(notdir $(PAGES)); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$$p; done
 	rm -f $(patsubst data/migrations/%,$(DESTDIR)$(SQLDIR)/%,$(MIGRATIONS))
-	rm -f $(HELPERS:%=$(DESTDIR)$(LIBEXECDIR)/rec/%)
+	rm -f $(HELPERS:%=$(DESTDIR)$(LIBEXECDIR)/rec/%) $(PIPELINES:%=$(DESTDIR)$(DATADIR)/rec/%)
+	for d in $(sort $(dir $(PIPELINES))); do rmdir -p --ignore-fail-on-non-empty $(DESTDIR)$(DATADIR)/rec/$$d 2>/dev/null || :; done
 	rmdir $(DESTDIR)$(SQLDIR) $(DESTDIR)$(DATADIR)/rec $(DESTDIR)$(LIBEXECDIR)/rec 2>/dev/null || :
 
 # What is committed, and nothing else.

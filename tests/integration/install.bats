@@ -29,6 +29,9 @@ setup() {
     [ -s "$DEST/usr/share/man/man5/rec-format.5" ]
     cmp "$ROOT/data/migrations/0001-initial.sqlite.up.sql" "$DEST/usr/share/rec/migrations/0001-initial.sqlite.up.sql"
     [ -s "$DEST/usr/share/man/man7/rec.7" ]
+    # the pipelines run from there
+    PATH="$DEST/usr/bin:$PATH" make -s -C "$DEST/usr/share/rec/pipelines" data WORK="$BATS_TEST_TMPDIR/work" REC_QUIET=1
+    [ -s "$BATS_TEST_TMPDIR/work/features.rec" ]
     # the front end finds its tools beside itself
     run -0 env PATH=/usr/bin:/bin "$DEST/usr/bin/rec" split -h
     [[ $output == "usage: rec-split "* ]]
