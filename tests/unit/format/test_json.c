@@ -53,6 +53,27 @@ static void flat_has_no_white_space(void **state)
     rec_buf_clear(&buf);
 }
 
+static void what_was_written_before_is_members(void **state)
+{
+    struct rec_buf buf = {0}, part = {0};
+    struct rec_json j = {.out = &buf, .flat = true}, p = {.out = &part, .flat = true};
+    (void)state;
+    rec_json_int(&p, "a", 1);
+    rec_json_array(&p, "b");
+    rec_json_end(&p);
+    rec_json_object(&j, NULL);
+    rec_json_written(&j, part.data, part.len);
+    rec_json_int(&j, "c", 2);
+    rec_json_object(&j, "d");
+    rec_json_written(&j, part.data, part.len);
+    rec_json_end(&j);
+    rec_json_written(&j, "\"e\":3", 5);
+    rec_json_end(&j);
+    assert_string_equal(buf.data, "{\"a\":1,\"b\":[],\"c\":2,\"d\":{\"a\":1,\"b\":[]},\"e\":3}");
+    rec_buf_clear(&buf);
+    rec_buf_clear(&part);
+}
+
 /* Every byte, alone and amid others, comes back, or as U+FFFD where it is no UTF-8. */
 static void texts_come_back(void **state)
 {
@@ -129,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(indents_and_parts),     cmocka_unit_test(flat_has_no_white_space),
+        cmocka_unit_test(what_was_written_before_is_members),
         cmocka_unit_test(texts_come_back),       cmocka_unit_test(numbers_come_back),
         cmocka_unit_test(knows_utf8),            cmocka_unit_test(too_deep_fails_and_does_not_overflow),
     };

@@ -435,6 +435,91 @@ static int remove_it(const char *path, const struct stat *st, int type, struct F
     return remove(path);
 }
 
+static void exec(struct rec_sql *db, const char *sql)
+{
+    ok(rec_sql_exec(db, NULL, sql, REC_SQL_NONE, &err));
+}
+
+static bool same_version(struct rec_sql_version *was, struct rec_sql *db)
+{
+    struct rec_sql_version now;
+    bool same;
+
+    assert_true(rec_sql_version(&now, db));
+    same = memcmp(&now, was, sizeof now) == 0;
+    *was = now;
+    return same;
+}
+
+/* A child of its own commits: a process that has the file open for the first time. */
+static void commit_elsewhere(const char *path)
+{
+    int status;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        char statement[] = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('INSERT INTO t VALUES (7)'); db.commit()";
+
+        execlp("python3", "python3", "-c", statement, path, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* Another one after every commit, whoever made it, and none without. */
+static void the_version_is_that_of_the_last_commit(void **state)
+{
+    const char *path = in_folder("version.db");
+    struct rec_sql *db, *other, *reader;
+    struct rec_sql_version version, ignored;
+    int64_t n;
+
+    (void)state;
+    db = make(path);
+    other = make(path);
+    exec(db, "CREATE TABLE t (x INTEGER)");
+    (void)same_version(&version, db);
+    for (int i = 0; i < 3; i++) {
+        ok(rec_sql_get_int(&n, other, "SELECT count(*) FROM t", REC_SQL_NONE, &err));
+        assert_true(same_version(&version, db));
+        assert_true(same_version(&version, other));
+    }
+    for (int i = 0; i < 300; i++) {
+        exec(i % 2 ? db : other, "INSERT INTO t VALUES (1)");
+        assert_false(same_version(&version, i % 3 ? db : other));
+        assert_true(same_version(&version, i % 3 ? other : db));
+    }
+    /* Not for what is not committed, and not for one who is within a transaction. */
+    ok(rec_sql_begin(other, REC_SQL_WRITE, &err));
+    exec(other, "INSERT INTO t VALUES (2)");
+    assert_true(same_version(&version, db));
+    assert_false(rec_sql_version(&ignored, other));
+    rec_sql_rollback(other);
+    assert_true(same_version(&version, other));
+    ok(rec_sql_begin(other, REC_SQL_WRITE, &err));
+    exec(other, "INSERT INTO t VALUES (2)");
+    ok(rec_sql_commit(other, &err));
+    assert_false(same_version(&version, db));
+    /* The log begins anew. */
+    ok(rec_sql_get_int(&n, other, "PRAGMA wal_checkpoint(RESTART)", REC_SQL_NONE, &err));
+    (void)same_version(&version, db);
+    exec(other, "UPDATE t SET x = 3");
+    assert_false(same_version(&version, db));
+    commit_elsewhere(path);
+    assert_false(same_version(&version, db));
+    ok(rec_sql_get_int(&n, db, "SELECT count(*) FROM t WHERE x = 7", REC_SQL_NONE, &err));
+    assert_int_equal(n, 1);
+    reader = open_as(path, (struct rec_sql_options){.read_only = true});
+    assert_false(rec_sql_version(&ignored, reader));
+    rec_sql_close(reader);
+    rec_sql_close(other);
+    exec(db, "UPDATE t SET x = 4");
+    assert_false(same_version(&version, db));
+    rec_sql_close(db);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -454,6 +539,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(many_open_a_new_file_at_once),
         cmocka_unit_test(what_was_committed_outlives_a_kill),
+        cmocka_unit_test(the_version_is_that_of_the_last_commit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
