@@ -255,11 +255,9 @@ static int run(struct job *job, struct rec_err *err)
         tool_note(job->tool, "%s: is running already", job->name);
         return (int)set.conflict;
     }
-    if (job_output_open(job, err) < 0 || job_signals(job, err) < 0)
-        return -1;
     if (set.run_log)
         job_record_files(&job->inputs, &set.inputs);
-    if (attempts(&r, job, err) < 0) {
+    if (job_output_open(job, err) < 0 || job_signals(job, err) < 0 || attempts(&r, job, err) < 0) {
         job_output_close(job, true);
         return -1;
     }

@@ -117,7 +117,7 @@ void job_output_note(struct job *job, const char *fmt, ...) REC_PRINTF(2, 3);
 void job_output_flush(struct job *job);
 /** The last lines that came, for messages. */
 void job_output_tail(struct rec_buf *out, const struct job *job, size_t most);
-/** All attempts are over: what was held back is shown, where they failed. */
+/** All attempts are over: what was held back is shown, where they failed. Safe on one that was not opened. */
 void job_output_close(struct job *job, bool failed);
 
 /* ---- log ---- */

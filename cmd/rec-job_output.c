@@ -234,6 +234,8 @@ void job_output_close(struct job *job, bool failed)
 {
     struct job_output *o = job->output;
 
+    if (!o)
+        return;
     if (o->held >= 0 && failed)
         show_held(job);
     if (o->held >= 0)

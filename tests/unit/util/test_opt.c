@@ -52,7 +52,7 @@ static int setup(void **state)
 
 /* Splits at blanks; keeps the words for the operands. */
 static char *argv[32], line[256];
-static int parse(const char *text)
+static int split(const char *text)
 {
     int argc = 1;
 
@@ -65,7 +65,11 @@ static int parse(const char *text)
             *p++ = 0;
     }
     argv[argc] = NULL;
-    return rec_opt_parse(opts, argc, argv, &err);
+    return argc;
+}
+static int parse(const char *text)
+{
+    return rec_opt_parse(opts, split(text), argv, &err);
 }
 
 static void all_spellings(void **state)
@@ -80,6 +84,25 @@ static void all_spellings(void **state)
     assert_string_equal(argv[1], "in.rec");
     assert_string_equal(argv[2], "-");
     assert_string_equal(argv[3], "-x");
+}
+
+/* Where the command of env(1), nice(1), rec-job(1) begins: what looks like an option behind that is none of ours. */
+static void where_a_command_begins(void **state)
+{
+    static const struct { const char *line; int own; } cases[] = {
+        {"cmd -k 5", 1}, {"-k5 cmd -q", 2}, {"-k 5 cmd -q", 3}, {"-qak 5 cmd", 3}, {"-qa cmd -k 5", 2}, {"--quiet cmd", 2}, {"--no-quiet cmd", 2},
+        {"--test 0.1 cmd", 3}, {"--test=0.1 cmd --test 7", 2}, {"-q -- -cmd", 3}, {"-- cmd --", 2}, {"--test", 2}, {"-k", 2}, {"- cmd", 1}, {"", 1},
+        {"--output -- cmd", 3}, {"--unknown cmd", 2}, {"-z cmd", 2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < REC_LENGTH(cases); i++) {
+        int own = rec_opt_command(opts, split(cases[i].line), argv);
+
+        if (own != cases[i].own)
+            fail_msg("%s: %d", cases[i].line, own);
+    }
+    assert_int_equal(k, 10);
 }
 
 static void repeats_make_a_list(void **state)
@@ -185,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(all_spellings, setup),
+        cmocka_unit_test_setup(where_a_command_begins, setup),
         cmocka_unit_test_setup(repeats_make_a_list, setup),
         cmocka_unit_test_setup(mistakes, setup),
         cmocka_unit_test_setup(describes_itself, setup),
