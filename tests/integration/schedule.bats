@@ -7,7 +7,7 @@ setup() {
     rec_setup
     mkdir work textfile state bin
     # where the files expect what is installed
-    SETTINGS=("PATH=$REC_BIN:/usr/bin:/bin" "HOME=$PWD" "PIPELINES=$ROOT/pipelines" "WORK=$PWD/work/w" DATASET=sample VARIABLES= "REC_JOB_STATE=$PWD/state"
+    SETTINGS=("PATH=$REC_BIN:/usr/bin:/bin" "HOME=$PWD" "PIPELINES=$ROOT/pipelines" "WORK=$PWD/work/w" DATASET=sample VARIABLES= DATA=data "REC_JOB_STATE=$PWD/state"
         "REC_JOB_TEXTFILE=$PWD/textfile")
 }
 
