@@ -35,7 +35,7 @@ int job_state_path(struct rec_buf *out, const struct job *job, const char *suffi
     if (job->set->state && *job->set->state)
         rec_buf_adds(out, job->set->state);
     else if (service && *service == '/')
-        rec_buf_add(out, service, strcspn(service, ":"));
+        rec_buf_addf(out, "%.*s/jobs", (int)strcspn(service, ":"), service);
     else if (state && *state == '/')
         rec_buf_addf(out, "%s/rec/jobs", state);
     else if (home && *home == '/')

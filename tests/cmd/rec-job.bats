@@ -110,6 +110,14 @@ last() { tail -n 1 runs.jsonl | jq -c ".$1"; }
 @test "a name is no path" {
     run -0 rec-job -n ../../a/b --state s true
     [ -e 's/%2E.%2F..%2Fa%2Fb.lock' ]
+    STATE_DIRECTORY=$PWD/service:/elsewhere rec-job -n a true
+    [ -e service/jobs/a.lock ]
+    XDG_STATE_HOME=$PWD/xdg rec-job -n a true
+    [ -e xdg/rec/jobs/a.lock ]
+    rec-job -n a true
+    [ -e .local/state/rec/jobs/a.lock ]
+    HOME='' run -125 rec-job -n a true
+    [[ $output == 'rec-job: --state: neither it nor HOME is set'* ]]
     run -125 rec-job -n a --state /dev/null/x true
     [[ $output == 'rec-job: /dev/null: '* || $output == 'rec-job: /dev/null/x: '* ]]
 }
