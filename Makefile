@@ -168,6 +168,13 @@ $(B)/documents.h: $(DOCUMENTS)
 $(B)/obj/lib/serve/handle_docs.o: CPPFLAGS_EXTRA := -I$(B)
 $(B)/obj/lib/serve/handle_docs.o: $(B)/documents.h
 
+# And the code that loads a model in MLflow.
+$(B)/pyfunc.h: lib/registry/rec_pyfunc.py
+	@mkdir -p $(@D)
+	@{ echo "static const char rec_pyfunc_py[] = {"; od -An -v -to1 $< | sed "s/ *\([0-7]\{3\}\)/'\\\\\1',/g"; echo "0};"; } >$@
+$(B)/obj/lib/registry/pyfunc.o: CPPFLAGS_EXTRA := -I$(B)
+$(B)/obj/lib/registry/pyfunc.o: $(B)/pyfunc.h
+
 # -- tests ---------------------------------------------------------------------------------------
 # tests/unit/<room>/test_<file>.c links everything: a test may look anywhere.
 

@@ -142,22 +142,26 @@ int rec_registry_journal(struct rec_registry *registry, const char *event, const
 /* ---- outbox, mlflow ------------------------------------------------------------------------------ */
 
 /** Who is told: MLflow's address and how to speak to it. From MLFLOW_TRACKING_URI, MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_USERNAME/_PASSWORD,
- *  MLFLOW_EXPERIMENT_NAME and MLFLOW_TRACKING_INSECURE_TLS, which cmd/ reads. */
+ *  MLFLOW_EXPERIMENT_NAME, MLFLOW_TRACKING_SERVER_CERT_PATH and MLFLOW_TRACKING_INSECURE_TLS, which cmd/ reads. */
 struct rec_mlflow {
-    const char *url;             /**< "http://127.0.0.1:5000" */
+    const char *url;             /**< "http://127.0.0.1:5000"; "https://user:password@host" does in place of the two below */
     const char *token, *user, *password;
     const char *experiment;      /**< "rec" */
-    bool insecure;
-    int timeout;                 /**< seconds for a request */
+    const char *ca;              /**< certificates that the server's is checked by, instead of the system's; or NULL */
+    bool insecure;               /**< the server's certificate is not checked */
+    bool trust;                  /**< pull takes what nobody has signed whose key is here */
+    int timeout;                 /**< seconds for a request, more for a file by its size; 0: 30 */
 };
 
 /** Notes that MLflow has to be told of a version, or of an alias ("add" or "alias"): durable when it returns. */
 int rec_outbox_put(struct rec_registry *registry, const char *event, const struct rec_version *version, const char *alias, int64_t now,
                    struct rec_err *err);
 /** Tells MLflow what is in the outbox, in order, and removes what was taken; ends at the first that fails. Every step is found again by tags
- *  (rec.digest on the run and the version), so that one that was done before a crash is not done twice. *left: entries still there. */
+ *  (rec.digest on the run and the version), so that one that was done before a crash is not done twice. *left: entries still there.
+ *  Senders take turns; the registry's lock is let go, so that nobody else waits for a server. */
 int rec_outbox_send(struct rec_registry *registry, const struct rec_mlflow *mlflow, size_t *left, struct rec_err *err);
-/** Brings the version that an alias of MLflow's has into this registry (verified by digests and signature) and points the alias here at it. */
+/** Brings the version that an alias of MLflow's has into this registry (verified by digests, and by the signature of a key of REGISTRY/keys)
+ *  and points the alias here at it. Its number is the one that it was given where it was added. */
 int rec_mlflow_pull(struct rec_version *version, struct rec_registry *registry, const struct rec_mlflow *mlflow, const char *alias, int64_t now,
                     struct rec_err *err);
 
