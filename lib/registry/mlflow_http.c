@@ -47,10 +47,10 @@ static void start(void)
 /* http://user:password@host/path/ becomes "http://host/path" and "user:password". */
 static int split_url(struct mlflow_http *http, const char *url, struct rec_err *err)
 {
-    const char *host = strstr(url, "://");
+    const char *host = url ? strstr(url, "://") : NULL;
     struct rec_buf clean = {0};
 
-    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+    if (!host || (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0))
         return rec_err_set(err, "MLflow's address: neither http:// nor https://: an MLflow server is needed, not its files or data base");
     host += 3;
     size_t len = strcspn(host, "/?#");
