@@ -166,6 +166,17 @@ static const char *directory(char room[4096], const char *file)
     return dirname(room);
 }
 
+/* Where that directory is a link, as a registry's `production` is, another link takes its place: what holds the link holds what it may point at. */
+static const char *above_link(char room[4096], const char *directory)
+{
+    struct stat st;
+
+    if (!directory || lstat(directory, &st) < 0 || !S_ISLNK(st.st_mode))
+        return NULL;
+    snprintf(room, 4096, "%s", directory);
+    return dirname(room);
+}
+
 /* What libraries read: libpq and the resolver, where the store is a server; OpenSSL; time zones; who we are. */
 #define SYSTEM_FILES {"/etc/hosts", false}, {"/etc/host.conf", false}, {"/etc/resolv.conf", false}, {"/run/systemd/resolve", false}, \
     {"/etc/nsswitch.conf", false}, {"/etc/gai.conf", false}, {"/etc/services", false}, {"/etc/passwd", false}, {"/etc/group", false}, \
@@ -175,8 +186,9 @@ static const char *directory(char room[4096], const char *file)
 
 static int enter_sandbox(struct server *s, struct rec_err *err)
 {
-    static char room[6][4096];
+    static char room[8][4096];
     const char *home = s->user ? s->user->pw_dir : getenv("HOME"), *database = directory(room[0], serve_store_file());
+    const char *model = directory(room[1], s->config.model), *catalogue = directory(room[2], s->config.catalogue);
     char postgres[2][4200];
 
     if (serve_options.no_sandbox)
@@ -186,8 +198,10 @@ static int enter_sandbox(struct server *s, struct rec_err *err)
     const struct rec_sandbox_path paths[] = {
         SYSTEM_FILES,
         {database, true},
-        {directory(room[1], s->config.model), false},
-        {directory(room[2], s->config.catalogue), false},
+        {model, false},
+        {catalogue, false},
+        {above_link(room[6], model), false},
+        {above_link(room[7], catalogue), false},
         {directory(room[3], s->config.keys), false},
         {directory(room[4], serve_options.tls_cert), false},
         {directory(room[5], serve_options.tls_key), false},

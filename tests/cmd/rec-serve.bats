@@ -112,6 +112,21 @@ END
     within 50 eval '[ "$(grep -c "not taken" serve.err)" -eq 2 ]'
 }
 
+@test "a model behind a link, as in a registry: another link is another model, also in the sandbox" {
+    mkdir -p registry/versions/1 registry/versions/2
+    cp model.rec registry/versions/1
+    rec-train -q --model popular ratings.rec -o registry/versions/2/model.rec
+    ln -s versions/1 registry/production
+    serve_start --log none registry/production/model.rec
+    first=$(curl -sS "$URL/version" | jq -r .model)
+    ln -s versions/2 registry/new
+    mv -T registry/new registry/production
+    within 50 eval '[ "$(curl -sS "$URL/version" | jq -r .model)" != '"$first"' ]'
+    ln -s versions/1 registry/new
+    mv -T registry/new registry/production
+    within 50 eval '[ "$(curl -sS "$URL/version" | jq -r .model)" = '"$first"' ]'
+}
+
 @test "TLS, and a new certificate after SIGHUP" {
     certificate one
     serve_start --tls-cert cert.pem --tls-key key.pem model.rec
