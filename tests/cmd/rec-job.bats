@@ -29,7 +29,8 @@ last() { tail -n 1 runs.jsonl | jq -c ".$1"; }
     [ "$stderr" = '2 a  b' ]
     run -42 rec-job -- sh -c 'exit 42'
     run -143 rec-job sh -c 'kill -TERM $$'
-    refuses 127 '^rec-job: no-such-command: no such file or directory$' rec-job no-such-command
+    # (of a PATH with a directory that we may not search, execvp(3) says that)
+    PATH=$REC_BIN:/usr/bin:/bin refuses 127 '^rec-job: no-such-command: no such file or directory$' rec-job no-such-command
     touch plain
     refuses 126 '^rec-job: \./plain: permission denied$' rec-job ./plain
     [ ! -e .local ]
