@@ -90,6 +90,17 @@ bool job_pause(struct job *job, double seconds)
 
 /* ---- beginning ---- */
 
+/* A group that is not the terminal's is stopped when it reads from it, and nobody would know: there is nothing to read instead. */
+static bool leave_terminal(void)
+{
+    int null;
+
+    if (!isatty(STDIN_FILENO))
+        return true;
+    null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return null >= 0 && dup2(null, STDIN_FILENO) >= 0;
+}
+
 /* In the new process. What is written to `status` is why it did not become the command. */
 static void become(const struct run *run, int status, const int *out)
 {
@@ -101,7 +112,7 @@ static void become(const struct run *run, int status, const int *out)
     // The guard knows us before we can do anything, whatever happens to rec-job.
     if (write(run->guard.fd, &self, sizeof self) != sizeof self)
         _exit(JOB_ERROR);
-    if (out[0] >= 0 && (dup2(out[0], STDOUT_FILENO) < 0 || dup2(out[1], STDERR_FILENO) < 0))
+    if (!leave_terminal() || (out[0] >= 0 && (dup2(out[0], STDOUT_FILENO) < 0 || dup2(out[1], STDERR_FILENO) < 0)))
         _exit(JOB_ERROR);
     job_signals_restore(job);
     execvp(job->command[0], job->command);

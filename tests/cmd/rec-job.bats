@@ -36,6 +36,11 @@ last() { tail -n 1 runs.jsonl | jq -c ".$1"; }
     [ ! -e .local ]
 }
 
+@test "a terminal is not read from: who does is not stopped" {
+    run -0 timeout 30 script -qec 'rec-job sh -c "cat; echo end"' /dev/null
+    [ "${lines[-1]%$'\r'}" = end ]
+}
+
 @test "options end where the command begins" {
     run -0 rec-job echo --name x --config nowhere -h
     [ "$output" = '--name x --config nowhere -h' ]
