@@ -184,6 +184,12 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
         l->options.tick(l->options.context);
 }
 
+static void on_flush(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd, (void)what;
+    rec_listen_flush(context);
+}
+
 static void on_drained(evutil_socket_t fd, short what, void *context)
 {
     struct rec_listener *l = context;
@@ -273,6 +279,7 @@ static int make_base(struct rec_listener *l, struct rec_err *err)
     event_assign(&l->acceptable, l->base, l->socket.fd, EV_READ | EV_PERSIST, on_acceptable, l);
     event_assign(&l->wake, l->base, l->wake_fd, EV_READ | EV_PERSIST, on_wake, l);
     event_assign(&l->tick, l->base, -1, EV_PERSIST, on_tick, l);
+    event_assign(&l->flush, l->base, -1, 0, on_flush, l);
     evtimer_assign(&l->drain, l->base, on_drained, l);
     return 0;
 }
@@ -300,6 +307,7 @@ int rec_listen_open(struct rec_listener **out, const struct rec_listen_options *
     l->handler = handler;
     l->wake_fd = l->socket.fd = -1;
     l->answered_end = &l->answered;
+    l->waiting_end = &l->waiting;
     pthread_mutex_init(&l->lock, NULL);
     if (!options->tls_cert != !options->tls_key) {
         rec_err_set(err, "tls: a certificate needs its key, and a key its certificate");
@@ -341,6 +349,7 @@ int rec_listen_run(struct rec_listener *listener, struct rec_err *err)
     event_del(&listener->wake);
     event_del(&listener->tick);
     event_del(&listener->drain);
+    event_del(&listener->flush);
     rec_listen_socket_close(&listener->socket);
     drop_all(listener);
     return status;

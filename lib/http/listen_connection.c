@@ -2,10 +2,10 @@
  *
  * One of many connections: its socket, its timer, and the rec_connection that knows what the bytes mean.
  *
- * Every event ends in `advance`: send what there is, take what has waited, as long as either gets on; then wait for what is missing. Bytes
- * are taken in small pieces while the client takes its answers, so that a client that sends requests and reads nothing costs one block and
- * the answers to one piece, however much it sends. The timer is moved only when it would come too late: a request that is answered at once
- * costs none of its heap.
+ * Every event ends in rec_listen_connection_advance, at once or when the other events have been seen to (listen_flush): send what there is, take
+ * what has waited, as long as either gets on; then wait for what is missing. Bytes are taken in small pieces while the client takes its answers,
+ * so that a client that sends requests and reads nothing costs one block and the answers to one piece, however much it sends. The timer is
+ * moved only when it would come too late: a request that is answered at once costs none of its heap.
  *
  * An idle connection holds no rec_connection and no buffer.
  */
@@ -18,8 +18,6 @@
 #include <unistd.h>
 
 enum { PIECE = 4096, HIGH = 65536, LINGER = 2 };
-
-static void advance(struct rec_listen_connection *k);
 
 /* ---- bytes ---- */
 
@@ -264,6 +262,7 @@ static void leave(struct rec_listen_connection *k)
 {
     struct rec_listener *l = k->listener;
 
+    rec_listen_flush_leave(k);
     *k->place = k->next;
     if (k->next)
         k->next->place = k->place;
@@ -274,6 +273,7 @@ static void leave(struct rec_listen_connection *k)
 
 void rec_listen_connection_drop(struct rec_listen_connection *k)
 {
+    rec_listen_flush_leave(k);
     if (k->state != REC_LISTEN_GONE) {
         event_del(&k->readable);
         event_del(&k->writable);
@@ -295,6 +295,7 @@ static void end(struct rec_listen_connection *k)
 {
     bool linger = !k->eof && !k->quiet;
 
+    rec_listen_flush_leave(k);
     release(k);
     if (k->ssl)
         rec_listen_tls_end(k->ssl);
@@ -315,7 +316,7 @@ static bool is_over(const struct rec_listen_connection *k)
     return !k->c->busy && !unsent(k) && (k->c->closing || (k->eof && !k->rest.len));
 }
 
-static void advance(struct rec_listen_connection *k)
+void rec_listen_connection_advance(struct rec_listen_connection *k)
 {
     spare_memory(k);
     do {
@@ -366,7 +367,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     } else if (!k->eof && receive(k) < 0) {
         rec_listen_connection_drop(k);
     } else {
-        advance(k);
+        rec_listen_flush_join(k);
     }
 }
 
@@ -380,7 +381,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     else if (k->read_wants_write && receive(k) < 0)
         rec_listen_connection_drop(k);
     else
-        advance(k);
+        rec_listen_connection_advance(k);
 }
 
 static void on_time(evutil_socket_t fd, short what, void *context)
@@ -401,7 +402,7 @@ static void on_time(evutil_socket_t fd, short what, void *context)
     if (k->c)
         rec_connection_timeout(k->c);
     start_clock_of_sending(k);
-    advance(k);
+    rec_listen_connection_advance(k);
 }
 
 /* ---- what the listener asks for ---- */
@@ -462,7 +463,7 @@ void rec_listen_connection_answered(struct rec_listen_connection *k)
     }
     rec_connection_answer(k->c);
     note_progress(k, true, false, SIZE_MAX, waiting);
-    advance(k);
+    rec_listen_connection_advance(k);
 }
 
 void rec_listen_connection_end(struct rec_listen_connection *k)
@@ -486,7 +487,7 @@ void rec_listen_connection_end(struct rec_listen_connection *k)
     k->quiet = !k->c || (rec_connection_idle(k->c) && !unsent(k) && !k->c->closing);
     if (k->c)
         rec_connection_end(k->c);
-    advance(k);
+    rec_listen_connection_advance(k);
 }
 
 void rec_listen_connection_trim(struct rec_listen_connection *k, double now)

@@ -76,6 +76,7 @@ struct rec_listen_connection {
     struct rec_listener *listener;
     struct rec_listen_connection *next, **place;  /* in listener->all */
     struct rec_listen_connection *next_answered;
+    struct rec_listen_connection *next_waiting, **waits;  /* in listener->waiting; NULL: not there */
     struct rec_connection *c;     /* NULL while it has nothing to hold: before the first byte, and some time after an answer */
     struct event readable, writable, timer;
     struct rec_listen_peer *from;
@@ -100,6 +101,8 @@ struct rec_listen_connection {
 
 /* Takes the descriptor, which it closes when it fails. */
 void rec_listen_connection_start(struct rec_listener *l, int fd, const struct sockaddr_storage *name);
+/* Sends what there is, takes what has waited, and waits for more: of one that is open. */
+void rec_listen_connection_advance(struct rec_listen_connection *k);
 /* The handler is done with the exchange. */
 void rec_listen_connection_answered(struct rec_listen_connection *k);
 /* No requests after the present one. */
@@ -110,6 +113,15 @@ void rec_listen_connection_trim(struct rec_listen_connection *k, double now);
 void rec_listen_connection_drop(struct rec_listen_connection *k);
 /* As rec_listen_connection_answered, when there is no loop any more. */
 void rec_listen_connection_finish(struct rec_listen_connection *k);
+
+/* ---- listen_flush: answers that are sent together ---- */
+
+/* Resumes it when the other events that are there have been seen to, or soon. */
+void rec_listen_flush_join(struct rec_listen_connection *k);
+/* Safe when it does not wait. */
+void rec_listen_flush_leave(struct rec_listen_connection *k);
+/* Resumes all that wait. */
+void rec_listen_flush(struct rec_listener *l);
 
 /* ---- listen: the loop ---- */
 
@@ -122,7 +134,9 @@ struct rec_listener {
     struct rec_listen_peers peers;
     SSL_CTX *tls;
     struct event_base *base;
-    struct event acceptable, wake, tick, drain;
+    struct event acceptable, wake, tick, drain, flush;
+    struct rec_listen_connection *waiting, **waiting_end;  /* for the others, before they send */
+    double waiting_since;
     int wake_fd;
     bool accepting, stopping, running;
     struct rec_listen_connection *all;
