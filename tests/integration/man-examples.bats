@@ -47,6 +47,10 @@ page() {
 @test "rec-metrics(1)" { page rec-metrics.1; }
 @test "rec-serve(1)" { page rec-serve.1; }
 @test "rec(7)" { page rec.7; }
+@test "rec-operations(7)" {
+    [ -x "$REC_BIN/rec-registry" ] || skip 'these sources have no rec-registry'
+    page rec-operations.7
+}
 @test "rec-format(5)" {
     page rec-format.5
     rec-info -q made.rec >/dev/null
@@ -57,7 +61,7 @@ page() {
         name=$(basename "$file")
         case $name in
         *.1) grep -q '^\.Sh EXAMPLES' "$file" || { echo "$name has no EXAMPLES"; false; } ;;
-        *) grep -q '^\.Sh EXAMPLES' "$file" || continue ;;
+        *) grep -qE '^\.Sh (EXAMPLES|RUNBOOKS)' "$file" || continue ;;
         esac
         grep -qE "page $name(;|$)" "$BATS_TEST_FILENAME" || { echo "$name is not run here"; false; }
     done

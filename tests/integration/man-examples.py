@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""man-examples.py PAGE: run the EXAMPLES of a man page, in order, in the working directory.
+"""man-examples.py PAGE: run the EXAMPLES, or RUNBOOKS, of a man page, in order, in the working directory.
 
 An example is a line of a literal display (.Bd -literal, or .Dl) that begins with "$ ". It goes on over lines that follow
 a line ending in |, && or a backslash, and to the end of its here-document. Lines below it, up to the next example or the
@@ -31,7 +31,7 @@ def examples(page):
         going_on_now, going_on = going_on, None
         if line.startswith(".Sh "):
             section, display = line[4:], False
-        elif section != "EXAMPLES":
+        elif section not in ("EXAMPLES", "RUNBOOKS"):
             continue
         elif line.startswith(".Bd ") and "-literal" in line:
             display, first = True, True
