@@ -170,6 +170,22 @@ int rec_current_join(struct rec_current *current, struct rec_err *err)
     return status;
 }
 
+/* Memory that this process has for itself: of a model that is larger than this there is one copy, the file's. */
+enum { SCREEN_MOST = 4 << 20 };
+
+/* Items in bytes, for a process that lives long. It does without when there is no memory for them. */
+static void open_screen(struct rec_current *current)
+{
+    const struct rec_model *m = &current->model;
+    size_t bytes = m->item_factors ? rec_screen_size(m->n_items, m->factors) : 0;
+
+    if (!bytes || bytes > SCREEN_MOST)
+        return;
+    current->screen_memory = malloc(bytes);
+    current->has_screen = current->screen_memory && rec_screen_pack(&current->screen, current->screen_memory, m->item_factors, m->n_items, m->factors,
+                                                                    m->factors, m->item_bias);
+}
+
 static struct rec_current *open_current(struct rec_serve *serve, struct rec_err *err)
 {
     struct rec_current *current = rec_calloc(1, sizeof *current, "model", err);
@@ -182,6 +198,8 @@ static struct rec_current *open_current(struct rec_serve *serve, struct rec_err 
     /* A process that lives for one request joins model and catalogue only when all films are asked for. */
     if (read_files(current, serve, err) < 0 || (serve->config.workers && (rec_current_join(current, err) < 0 || rec_film_open(current, err) < 0)))
         goto failed;
+    if (serve->config.workers)
+        open_screen(current);
     snprintf(current->version, sizeof current->version, "%s-%08x", current->model.type, (unsigned)current->model.digest);
     clock_gettime(CLOCK_REALTIME, &t);
     current->loaded = t.tv_sec;
@@ -286,26 +304,4 @@ const struct rec_foldin *rec_current_foldin(struct rec_current *current, struct 
         atomic_store(&current->foldin_ready, 1);
     pthread_mutex_unlock(&current->making);
     return atomic_load(&current->foldin_ready) ? &current->foldin : NULL;
-}
-
-/* Memory that this process has for itself: of a model that is larger than this there is one copy, the file's. */
-enum { SCREEN_MOST = 4 << 20 };
-
-const struct rec_screen *rec_current_screen(const struct rec_call *c)
-{
-    struct rec_current *current = c->current;
-    const struct rec_model *m = &current->model;
-    size_t bytes;
-
-    if (!atomic_load(&current->screen_ready) && c->serve->config.workers) {
-        pthread_mutex_lock(&current->making);
-        bytes = m->item_factors ? rec_screen_size(m->n_items, m->factors) : 0;
-        if (!atomic_load(&current->screen_ready) && bytes && bytes <= SCREEN_MOST)
-            current->screen_memory = malloc(bytes);
-        if (!atomic_load(&current->screen_ready))
-            atomic_store(&current->screen_ready, current->screen_memory && rec_screen_pack(&current->screen, current->screen_memory, m->item_factors,
-                         m->n_items, m->factors, m->factors, m->item_bias) ? 1 : 2);
-        pthread_mutex_unlock(&current->making);
-    }
-    return atomic_load(&current->screen_ready) == 1 ? &current->screen : NULL;
 }

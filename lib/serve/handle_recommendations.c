@@ -99,13 +99,14 @@ static ptrdiff_t rank(struct rec_topk_hit *hit, size_t room, const struct rec_ca
 {
     const struct rec_model *m = &c->current->model;
     size_t n_seen = w->exclude_seen ? h->n_seen : 0, want = w->k + w->offset;
+    const struct rec_screen *screen = c->current->has_screen ? &c->current->screen : NULL;
     struct rec_topk_seen seen = {h->seen, n_seen};
     float *likeness;
     ptrdiff_t n;
 
     if (h->how == REC_HISTORY_POPULAR)
         return rank_popular(hit, want, m, &seen, allowed);
-    n = rec_foldin_rank(hit, w->diversity > 0 ? room : want, m, rec_current_screen(c), h->x, h->bias, h->seen, n_seen, allowed, err);
+    n = rec_foldin_rank(hit, w->diversity > 0 ? room : want, m, screen, h->x, h->bias, h->seen, n_seen, allowed, err);
     if (n < 0 || w->diversity <= 0 || !m->item_factors)
         return n < (ptrdiff_t)want ? n : (ptrdiff_t)want;
     likeness = rec_malloc((size_t)n, sizeof *likeness, "diversity", err);

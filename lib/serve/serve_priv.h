@@ -176,9 +176,10 @@ struct rec_current {
     struct rec_films *films;       /**< what answers say of films (film.c); NULL: it is written anew each time */
     char key[400];                 /**< what keys of answers say of it (cached.c) */
     _Atomic int key_ready;
-    struct rec_screen screen;
+    struct rec_screen screen;      /**< items in bytes, where there is one */
+    bool has_screen;
     void *screen_memory;
-    _Atomic int similar_ready, foldin_ready, screen_ready; /**< screen_ready: 1: it is there; 2: there is none */
+    _Atomic int similar_ready, foldin_ready;
 };
 #define REC_CURRENT_SIMILAR 100
 /** Room for what answers say of films, where a process lives long and there are not too many. */
@@ -188,8 +189,6 @@ void rec_film_close(struct rec_current *current);
 const struct rec_similar *rec_current_similar(struct rec_current *current, struct rec_err *err);
 /** What folding a user in needs; NULL when memory is short. */
 const struct rec_foldin *rec_current_foldin(struct rec_current *current, struct rec_err *err);
-/** Items in bytes, for a process that lives long; NULL: none. */
-const struct rec_screen *rec_current_screen(const struct rec_call *c);
 /** Joins model and catalogue, if they are not: for whom looks at all films. A server does so when it takes them into use. */
 int rec_current_join(struct rec_current *current, struct rec_err *err);
 struct rec_current *rec_current_take(struct rec_serve *serve);
