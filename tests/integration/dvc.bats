@@ -40,10 +40,10 @@ setup() {
     dvc_says 'up to date'
     run -0 dvc repro
     [[ $output == *"didn't change, skipping"* ]]
-    run -0 make -s training
+    run -0 make -s data evaluate
     [ -z "$output" ]
     [ -z "$(git status --porcelain)" ]
-    make -s -C "$ROOT/pipelines" WORK="$BATS_TEST_TMPDIR/w" training
+    make -s -C "$ROOT/pipelines" WORK="$BATS_TEST_TMPDIR/w" evaluate
     cmp "$BATS_TEST_TMPDIR/w/model.rec" build/sample/model.rec
     # a remark changes nothing; a parameter that is none of ours neither
     echo '# a remark' >>params.yaml
