@@ -31,6 +31,12 @@ def _text(value):
     return str(value).encode()
 
 
+def _flat(column):
+    """A column as a list; MLflow makes one cell of a list in a dict."""
+    cells = [column] if isinstance(column, (str, bytes)) or not hasattr(column, "__len__") else list(column)
+    return [v for cell in cells for v in (cell if isinstance(cell, (list, tuple, np.ndarray)) else [cell])]
+
+
 class _Ids:
     def __init__(self, data, offsets):
         data, offsets = data.tobytes(), offsets.tolist()
@@ -55,8 +61,8 @@ class Model:
         self.mean = float(meta.get("mean", 0))
         self.low, self.high = float(meta.get("low", 0)), float(meta.get("high", 0))
         self.ratings = meta.get("scale") == "ratings"
-        self.users = _Ids(tensor["users.data"], tensor["users.offsets"])
-        self.items = _Ids(tensor["items.data"], tensor["items.offsets"])
+        self.users = _Ids(tensor["users.bytes"], tensor["users.offsets"])
+        self.items = _Ids(tensor["items.bytes"], tensor["items.offsets"])
         self.popularity = tensor["popularity"]
         self.seen_ptr, self.seen_item = tensor["seen_ptr"], tensor["seen_item"]
         self.user_bias, self.item_bias = tensor.get("user_bias"), tensor.get("item_bias")
@@ -83,7 +89,7 @@ class Model:
             table = np.asarray(model_input, dtype=object)
             table = table.reshape(-1, 1) if table.ndim < 2 else table
             columns = [table[:, 0], table[:, 1] if table.shape[1] > 1 else None]
-        users, items = (None if c is None else list(np.atleast_1d(np.asarray(c, dtype=object))) for c in columns)
+        users, items = (None if c is None else _flat(c) for c in columns)
         if items is not None and len(items) != len(users):
             raise ValueError(f"{len(users)} users and {len(items)} items")
         return users, items
