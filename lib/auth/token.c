@@ -21,7 +21,8 @@ static const char *const kinds[] = {"at+jwt", "rt+jwt"};
 
 /* ---- keys ---- */
 
-static int derive(struct rec_token_key *key, const struct rec_keyring *ring, size_t i, enum rec_token_alg alg, struct rec_err *err)
+/* An EdDSA pair costs as much as a whole request: where tokens are signed with HS256, few processes meet one that needs it (`pair`: make it now). */
+static int derive(struct rec_token_key *key, const struct rec_keyring *ring, size_t i, enum rec_token_alg alg, bool pair, struct rec_err *err)
 {
     static const char *const words[] = {"rec token HS256", "rec token EdDSA"};
     unsigned char root[REC_KEY_BYTES], seed[REC_HASH_BYTES];
@@ -31,7 +32,8 @@ static int derive(struct rec_token_key *key, const struct rec_keyring *ring, siz
     *key = (struct rec_token_key){.alg = alg};
     snprintf(key->id, sizeof key->id, "%c%u", alg == REC_TOKEN_HS256 ? 'h' : 'e', (unsigned)ring->version[i]);
     rec_hash(seed, words[alg], strlen(words[alg]), root);
-    if (alg == REC_TOKEN_HS256)
+    key->seed = alg == REC_TOKEN_EDDSA && !pair;
+    if (alg == REC_TOKEN_HS256 || key->seed)
         memcpy(key->secret, seed, sizeof seed);
     else
         rec_sign_keys_from(key->public_key, key->secret, seed);
@@ -59,7 +61,7 @@ int rec_token_keys_from(struct rec_token_keys *out, const struct rec_keyring *ri
         return -1;
     for (size_t i = 0; i < ring->n; i++)
         for (int a = REC_TOKEN_HS256; a <= REC_TOKEN_EDDSA; a++) {
-            if (derive(&out->key[out->n], ring, i, (enum rec_token_alg)a, err) < 0) {
+            if (derive(&out->key[out->n], ring, i, (enum rec_token_alg)a, alg == REC_TOKEN_EDDSA, err) < 0) {
                 rec_token_keys_clear(out);
                 return -1;
             }
@@ -210,13 +212,19 @@ static enum rec_token_verdict find_key(const struct rec_token_key **key, enum re
 
 static bool verify(const struct rec_token_key *key, const struct parts *p)
 {
-    unsigned char signature[REC_SIGN_BYTES];
+    unsigned char signature[REC_SIGN_BYTES], public_key[REC_SIGN_PUBLIC], secret[REC_SIGN_SECRET];
     size_t want = key->alg == REC_TOKEN_EDDSA ? REC_SIGN_BYTES : REC_MAC_BYTES;
 
     if (rec_secret_unbase64(signature, sizeof signature, p->signature, p->signature_len) != (ptrdiff_t)want)
         return false;
-    return key->alg == REC_TOKEN_EDDSA ? rec_sign_verify(signature, p->header, p->signed_len, key->public_key)
-                                       : rec_mac_verify(signature, p->header, p->signed_len, key->secret);
+    if (key->alg == REC_TOKEN_HS256)
+        return rec_mac_verify(signature, p->header, p->signed_len, key->secret);
+    memcpy(public_key, key->public_key, sizeof public_key);
+    if (key->seed) {
+        rec_sign_keys_from(public_key, secret, key->secret);
+        rec_secret_wipe(secret, sizeof secret);
+    }
+    return rec_sign_verify(signature, p->header, p->signed_len, public_key);
 }
 
 static int copy_claim(char *out, size_t room, const struct rec_json_value *claims, const char *name, bool needed)

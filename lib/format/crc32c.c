@@ -88,7 +88,7 @@ __attribute__((target("sse4.2,pclmul"))) static uint32_t by_instruction(uint32_t
 uint32_t rec_crc32c(uint32_t crc, const void *data, size_t len)
 {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul"))
+    if (rec_cpu_features() & REC_CPU_CRC32)
         return ~by_instruction(~crc, data, len);
 #endif
     return ~by_table(~crc, data, len);

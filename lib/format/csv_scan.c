@@ -53,7 +53,7 @@ static inline struct csv_masks masks(const struct csv_scan *s, const char *p)
 static csv_scan_fn *choose(void)
 {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
+    if (rec_cpu_features() & REC_CPU_AVX2)
         return rec_csv_scan_avx2;
 #endif
     return rec_csv_scan_base;

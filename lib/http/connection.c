@@ -121,6 +121,7 @@ static size_t take(struct rec_connection *c, const char *bytes, size_t len)
 
         used += n;
         if (result == REC_MESSAGE_WHOLE) {
+            c->asked = !c->message.keep_alive && used == len;
             handle(c);
         } else if (result == REC_MESSAGE_CONTINUE) {
             rec_buf_adds(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -111,6 +112,14 @@ static void linger(int fd)
         ;
 }
 
+/* Whether nothing has come that was not read: closing then resets nothing. */
+static bool is_empty(int fd)
+{
+    int waiting = 1;
+
+    return ioctl(fd, FIONREAD, &waiting) == 0 && waiting == 0;
+}
+
 static int serve(struct rec_connection *c, int in, int out, const struct rec_inetd_timeouts *timeouts, const volatile int *stop,
                  struct rec_err *err)
 {
@@ -157,7 +166,7 @@ int rec_inetd_serve(int in, int out, const struct rec_connection_handler *handle
     rec_inetd_peer(peer, in);
     rec_connection_begin(&c, handler, limits, peer, false, 0);
     status = serve(&c, in, out, timeouts, stop, err);
-    if (status == 0 && c.closing)
+    if (status == 0 && c.closing && !(c.asked && is_empty(in)))
         linger(out);
     rec_connection_clear(&c);
     return status;

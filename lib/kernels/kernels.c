@@ -2,43 +2,25 @@
  *
  * Which kernels run, and the products of vectors and matrices.
  *
- * The CPU is asked by three CPUID instructions at the first use of a kernel, not by the compiler's built-in detection:
- * that asks a dozen times before main() in every program it is linked into, and on a virtual machine each is a trap
- * of some ten microseconds, which a process that lives for one request would feel.
+ * The CPU is asked at the first use of a kernel (rec_cpu_features), not by the compiler's built-in detection.
  */
 #include <rec/kernels.h>
 
 #include <stdatomic.h>
 #include <string.h>
 
+#include <rec/util.h>
+
 #include "set_priv.h"
 
 static _Atomic(const struct rec_set *) current;
 
 #ifdef __x86_64__
-#include <cpuid.h>
-
-/* What the operating system saves of the vector registers when it switches tasks (XCR0). */
-static unsigned saved_state(void)
-{
-    unsigned eax, edx;
-    __asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
-    return eax;
-}
-
-/* Bits of CPUID leaves 1 and 7, and of XCR0: AVX state is bits 1-2, AVX-512 state also 5-7. */
 static size_t best_of_cpu(void)
 {
-    const unsigned osxsave = 1u << 27, fma = 1u << 12, avx2 = 1u << 5;
-    const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
-    unsigned a, b, c, d;
+    unsigned features = rec_cpu_features();
 
-    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (osxsave | fma)) != (osxsave | fma))
-        return 0;
-    unsigned state = saved_state();
-    if ((state & 0x06) != 0x06 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & avx2))
-        return 0;
-    return (state & 0xe6) == 0xe6 && (b & avx512) == avx512 ? 2 : 1;
+    return features & REC_CPU_AVX512 ? 2 : features & REC_CPU_AVX2 ? 1 : 0;
 }
 
 static const struct rec_set *const sets[] = {&rec_set_plain, &rec_set_avx2, &rec_set_avx512};

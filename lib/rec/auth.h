@@ -33,6 +33,7 @@ enum rec_token_kind { REC_TOKEN_ACCESS, REC_TOKEN_REFRESH };
 struct rec_token_key {
     char id[16];                      /**< "h1", "e1": letter of the algorithm and version */
     enum rec_token_alg alg;
+    bool seed;                        /**< of an EdDSA key that does not sign: the secret is its seed, of which the pair is made when a token names it */
     unsigned char secret[REC_SIGN_SECRET], public_key[REC_SIGN_PUBLIC];
 };
 struct rec_token_keys {

@@ -183,6 +183,7 @@ struct rec_connection {
     size_t most;                  /**< so many, then the connection is closed */
     bool busy;                    /**< a handler will answer later */
     bool closing;                 /**< nothing more is read; close when `out` is sent */
+    bool asked;                   /**< the client said that it is the end, and sent nothing behind it */
 };
 /** @param most  requests a connection may make; 0: 1000 */
 void rec_connection_begin(struct rec_connection *c, const struct rec_connection_handler *handler, const struct rec_message_limits *limits,

@@ -13,6 +13,7 @@
  *     rng      seeded random numbers, the same on every machine
  *     pool     threads over a range of work
  *     shared   memory that processes share
+ *     cpu      what the processor can do
  *
  * Functions that may fail return 0, or -1 with the reason in `err`. Nothing here prints or exits.
  */
@@ -325,5 +326,16 @@ struct rec_shared {
 void *rec_shared_map(const struct rec_shared *shared, const char *path, struct rec_err *err);
 /** NULL is safe. */
 void rec_shared_unmap(void *map, size_t bytes);
+
+/* ---- cpu: what the processor can do --------------------------------------------------------------- */
+
+enum {
+    REC_CPU_CRC32 = 1,        /**< SSE 4.2 and PCLMULQDQ */
+    REC_CPU_AVX2 = 2,         /**< AVX2, FMA, BMI, BMI2, LZCNT and POPCNT */
+    REC_CPU_AVX512 = 4        /**< and F, DQ, BW and VL of AVX-512 */
+};
+/** These bits, where the system saves the registers they need; 0 on other processors. Of the C library where it knows: it has asked before main(),
+ *  and on a virtual machine each CPUID instruction is a trap that costs several microseconds. */
+unsigned rec_cpu_features(void);
 
 #endif
