@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Compressed input: whole, in several members and frames, cut at every byte, with a byte changed, with something behind it.
+ * Compressed input: whole, in several members and frames, cut at every byte, with a byte changed, with something behind it. Packing.
  */
 #include "../text_file.h"
 
@@ -190,6 +190,41 @@ static void whole(void **state)
     rec_buf_clear(&packed);
 }
 
+/* What is packed comes back, of every length near which the packer changes its sizes: alike letters, words, and noise. */
+static void packs(void **state)
+{
+    enum { LONGEST = 70000 };
+    static char text[LONGEST], back[LONGEST + 1];
+    static const size_t near[] = {1, 250, 506, 1018, 1024, 2042, 2048, 4096, 7930, 8192, 16122, 16384, 32506, 32768, 65536, LONGEST - 2};
+    uint32_t random = 1;
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        for (size_t i = 0; i < LONGEST; i++) {
+            random = random * 1664525 + 1013904223;
+            text[i] = kind == 0 ? 'a' : kind == 1 ? "{\"movie_id\":0123456789,}"[((random >> 28) + i) % 24] : (char)(random >> 24);
+        }
+        for (size_t n = 0; n < REC_LENGTH(near); n++)
+            for (size_t len = near[n] - 1; len <= near[n] + 2; len++) {
+                struct rec_buf out = {0};
+                z_stream z = {0};
+                rec_buf_adds(&out, "before");
+                assert_int_equal(rec_gzip_pack(&out, text, len), 0);
+                assert_memory_equal(out.data, "before", 6);
+                assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+                z.next_in = (Bytef *)out.data + 6;
+                z.avail_in = (uInt)(out.len - 6);
+                z.next_out = (Bytef *)back;
+                z.avail_out = sizeof back;
+                assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+                assert_int_equal(z.total_out, len);
+                assert_int_equal(z.avail_in, 0);
+                assert_memory_equal(back, text, len);
+                inflateEnd(&z);
+                rec_buf_clear(&out);
+            }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +232,7 @@ int main(void)
         cmocka_unit_test(gzip),
         cmocka_unit_test(zstd),
         cmocka_unit_test(whole),
+        cmocka_unit_test(packs),
     };
     return cmocka_run_group_tests_name("gzip", tests, NULL, NULL);
 }
