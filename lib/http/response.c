@@ -87,14 +87,19 @@ static bool has_validator(const struct rec_response *r, const struct rec_message
     return m && r->status == 200 && !r->no_etag && r->type && (m->method == REC_GET || m->method == REC_HEAD);
 }
 
-/* The body as it goes out: compressed into `packed` when that is wanted and helps. */
+bool rec_response_packs(const struct rec_response *r, const struct rec_message *m)
+{
+    return m && !r->no_gzip && r->body.len >= WORTH_COMPRESSING && rec_message_lists(m, "accept-encoding", "gzip");
+}
+
+/* The body as it goes out: compressed, into `packed` if it is not yet, when that is wanted and helps. */
 static const struct rec_buf *pack(struct rec_buf *packed, const struct rec_response *r, const struct rec_message *m)
 {
-    if (!m || r->no_gzip || r->body.len < WORTH_COMPRESSING || !rec_message_lists(m, "accept-encoding", "gzip"))
+    const struct rec_buf *found = r->packed.len ? &r->packed : packed;
+
+    if (!rec_response_packs(r, m) || (found == packed && rec_gzip_pack(packed, r->body.data, r->body.len) < 0))
         return &r->body;
-    if (rec_gzip_pack(packed, r->body.data, r->body.len) < 0 || packed->len >= r->body.len)
-        return &r->body;
-    return packed;
+    return found->len < r->body.len ? found : &r->body;
 }
 
 static void write_head(struct rec_buf *out, const struct rec_response *r, size_t length, bool packed, const char *etag, int64_t now, bool close,
@@ -142,11 +147,11 @@ int rec_response_write(struct rec_buf *out, struct rec_response *r, const struct
 
     if (has_validator(r, m)) {
         /* A compressed body is another representation, with a tag of its own. */
-        write_etag(etag, rec_hashmap_hash(r->body.data, r->body.len), body == &packed ? "-gz\"" : "\"");
+        write_etag(etag, rec_hashmap_hash(r->body.data, r->body.len), body != &r->body ? "-gz\"" : "\"");
         if (is_known(m, etag))
             r->status = 304;
     }
-    write_head(out, r, body->len, body == &packed, etag, now, r->close || !keep_alive, m ? m->minor : 1);
+    write_head(out, r, body->len, body != &r->body, etag, now, r->close || !keep_alive, m ? m->minor : 1);
     if (r->status != 304 && r->status != 204 && !(m && m->method == REC_HEAD))
         rec_buf_add(out, body->data, body->len);
     rec_buf_clear(&packed);
@@ -159,16 +164,18 @@ int rec_response_write(struct rec_buf *out, struct rec_response *r, const struct
 
 void rec_response_reset(struct rec_response *r)
 {
-    struct rec_buf fields = r->fields, body = r->body;
+    struct rec_buf fields = r->fields, body = r->body, packed = r->packed;
 
-    *r = (struct rec_response){.fields = fields, .body = body};
+    *r = (struct rec_response){.fields = fields, .body = body, .packed = packed};
     rec_buf_reset(&r->fields);
     rec_buf_reset(&r->body);
+    rec_buf_reset(&r->packed);
 }
 
 void rec_response_clear(struct rec_response *r)
 {
     rec_buf_clear(&r->fields);
     rec_buf_clear(&r->body);
+    rec_buf_clear(&r->packed);
     *r = (struct rec_response){0};
 }

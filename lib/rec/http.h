@@ -132,6 +132,7 @@ struct rec_response {
     unsigned status;
     const char *type;             /**< Content-Type; NULL: there is no body */
     struct rec_buf fields, body;  /**< fields: whole lines, added by rec_response_field */
+    struct rec_buf packed;        /**< the body by rec_gzip_pack, where that is known already; else empty */
     bool close;                   /**< the connection ends with it */
     bool no_etag, no_gzip;        /**< for what differs every time, or holds secrets */
 };
@@ -143,6 +144,8 @@ void rec_response_field(struct rec_response *r, const char *name, const char *va
 /** Adds the answer to `m` (NULL: to what was no request) to `out`. Sent with Connection: close when r->close or !keep_alive.
  *  @return 0, or -1 when out of memory: nothing was added. */
 int rec_response_write(struct rec_buf *out, struct rec_response *r, const struct rec_message *m, int64_t now, bool keep_alive);
+/** Whether that answer to `m` would be compressed, if it gets shorter. */
+bool rec_response_packs(const struct rec_response *r, const struct rec_message *m);
 /** Empty again, storage kept. */
 void rec_response_reset(struct rec_response *r);
 void rec_response_clear(struct rec_response *r);

@@ -16,6 +16,7 @@ struct rec_json rec_answer_begin(struct rec_call *c, unsigned status)
     struct rec_json json = {.out = &c->x->response.body, .flat = true};
 
     rec_buf_reset(&c->x->response.body);
+    rec_buf_reset(&c->x->response.packed);
     c->x->response.status = status;
     c->x->response.type = json_type;
     rec_json_object(&json, NULL);
@@ -60,6 +61,7 @@ static struct rec_json begin_problem(struct rec_response *response, unsigned sta
     struct rec_json json = {.out = &response->body, .flat = true};
 
     rec_buf_reset(&response->body);
+    rec_buf_reset(&response->packed);
     response->status = status;
     response->type = problem_type;
     response->no_etag = true;

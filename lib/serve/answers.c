@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Answers that this process made before, in memory of a bounded size: what was asked for the longest time ago gives way. A hash table with chains, and a
- * list in the order of asking; an entry is one piece of memory, its key before its answer.
+ * list in the order of asking; an entry is one piece of memory: its key, its answer, and that compressed, where somebody asked for it.
  */
 #include "serve_priv.h"
 
@@ -13,7 +13,7 @@ struct entry {
     struct entry *newer, *older;
     uint64_t hash;
     int64_t until;                         /* seconds; from then on it is none */
-    size_t key_len, len;
+    size_t key_len, len, packed_len;       /* packed_len 0: not compressed yet */
     char bytes[];
 };
 
@@ -46,9 +46,9 @@ int rec_answers_open(struct rec_answers **out, size_t bytes, struct rec_err *err
     return -1;
 }
 
-static size_t size_of(size_t key_len, size_t len)
+static size_t size_of(size_t bytes)
 {
-    return sizeof(struct entry) + OVERHEAD + key_len + len;
+    return sizeof(struct entry) + OVERHEAD + bytes;
 }
 
 static void take_out_of_order(struct rec_answers *a, struct entry *e)
@@ -80,7 +80,7 @@ static void drop(struct rec_answers *a, struct entry **at)
 
     *at = e->next;
     take_out_of_order(a, e);
-    a->used -= size_of(e->key_len, e->len);
+    a->used -= size_of(e->key_len + e->len + e->packed_len);
     free(e);
 }
 
@@ -104,7 +104,7 @@ void rec_answers_close(struct rec_answers *a)
     free(a);
 }
 
-bool rec_answers_get(struct rec_buf *out, struct rec_answers *a, const char *key, size_t key_len, int64_t now)
+bool rec_answers_get(struct rec_buf *body, struct rec_buf *packed, struct rec_answers *a, const char *key, size_t key_len, int64_t now)
 {
     uint64_t hash = rec_hashmap_hash(key, key_len);
     struct entry **at, *e;
@@ -117,33 +117,37 @@ bool rec_answers_get(struct rec_buf *out, struct rec_answers *a, const char *key
     if (e && !found)
         drop(a, at);
     if (found) {
-        rec_buf_add(out, e->bytes + key_len, e->len);
+        rec_buf_add(body, e->bytes + key_len, e->len);
+        rec_buf_add(packed, e->bytes + key_len + e->len, e->packed_len);
         take_out_of_order(a, e);
         put_first(a, e);
     }
     pthread_mutex_unlock(&a->lock);
-    return found && !out->failed;
+    return found && !body->failed && !packed->failed;
 }
 
-void rec_answers_put(struct rec_answers *a, const char *key, size_t key_len, const char *bytes, size_t len, int64_t until)
+void rec_answers_put(struct rec_answers *a, const char *key, size_t key_len, const struct rec_buf *body, const struct rec_buf *packed, int64_t until)
 {
-    struct entry *e = size_of(key_len, len) <= a->most / 4 ? malloc(sizeof *e + key_len + len) : NULL, **at;
+    size_t bytes = key_len + body->len + packed->len;
+    struct entry *e = size_of(bytes) <= a->most / 4 ? malloc(sizeof *e + bytes) : NULL, **at;
 
     if (!e)
         return;
-    *e = (struct entry){.hash = rec_hashmap_hash(key, key_len), .until = until, .key_len = key_len, .len = len};
+    *e = (struct entry){.hash = rec_hashmap_hash(key, key_len), .until = until, .key_len = key_len, .len = body->len, .packed_len = packed->len};
     memcpy(e->bytes, key, key_len);
-    memcpy(e->bytes + key_len, bytes, len);
+    memcpy(e->bytes + key_len, body->data, body->len);
+    if (packed->len)
+        memcpy(e->bytes + key_len + body->len, packed->data, packed->len);
     pthread_mutex_lock(&a->lock);
     at = find(a, e->hash, key, key_len);
     if (*at)
         drop(a, at);
-    while (a->used + size_of(key_len, len) > a->most)
+    while (a->used + size_of(bytes) > a->most)
         drop_oldest(a);
     at = &a->bucket[e->hash & (a->buckets - 1)];
     e->next = *at;
     *at = e;
     put_first(a, e);
-    a->used += size_of(key_len, len);
+    a->used += size_of(bytes);
     pthread_mutex_unlock(&a->lock);
 }

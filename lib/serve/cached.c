@@ -108,12 +108,16 @@ static void tell(struct rec_call *c, const struct rec_err *err)
         rec_serve_say(c->serve, "cache: %s", err->text);
 }
 
+/* Compressed, if this client takes it so: it will be sent as it is kept. */
 static void keep_own(const struct rec_cached *cached, struct rec_call *c)
 {
-    const struct rec_response *r = &c->x->response;
+    struct rec_response *r = &c->x->response;
 
-    if (c->serve->answers && !r->body.failed)
-        rec_answers_put(c->serve->answers, cached->key.data, cached->key.len, r->body.data, r->body.len, c->now + (int64_t)cached->life);
+    if (!c->serve->answers || r->body.failed)
+        return;
+    if (!r->packed.len && rec_response_packs(r, c->x->message) && rec_gzip_pack(&r->packed, r->body.data, r->body.len) < 0)
+        rec_buf_reset(&r->packed);
+    rec_answers_put(c->serve->answers, cached->key.data, cached->key.len, &r->body, &r->packed, c->now + (int64_t)cached->life);
 }
 
 /* Of the cache that processes share. */
@@ -136,11 +140,16 @@ static bool find_shared(struct rec_cached *cached, struct rec_call *c)
 
 static bool find_own(struct rec_cached *cached, struct rec_call *c)
 {
-    bool found = rec_answers_get(&c->x->response.body, c->serve->answers, cached->key.data, cached->key.len, c->now);
+    struct rec_response *r = &c->x->response;
+    bool found = rec_answers_get(&r->body, &r->packed, c->serve->answers, cached->key.data, cached->key.len, c->now);
 
     rec_service_add(c->serve, &rec_service_answers, "outcome", found ? "hit" : "miss");
-    if (!found)
-        rec_buf_reset(&c->x->response.body);
+    if (!found) {
+        rec_buf_reset(&r->body);
+        rec_buf_reset(&r->packed);
+    } else if (!r->packed.len && rec_response_packs(r, c->x->message)) {
+        keep_own(cached, c);
+    }
     return found;
 }
 
@@ -158,6 +167,7 @@ int rec_cached_find(struct rec_cached *cached, struct rec_call *c, const char *w
         return 0;
     }
     rec_buf_reset(&r->body);
+    rec_buf_reset(&r->packed);
     if (!(c->serve->answers && find_own(cached, c)) && !(c->serve->cache && find_shared(cached, c)))
         return 0;
     r->status = 200;

@@ -249,10 +249,10 @@ struct rec_answers;
 int rec_answers_open(struct rec_answers **out, size_t bytes, struct rec_err *err);
 /** NULL is safe. */
 void rec_answers_close(struct rec_answers *answers);
-/** Adds the answer to `out`; false: there is none. */
-bool rec_answers_get(struct rec_buf *out, struct rec_answers *answers, const char *key, size_t key_len, int64_t now);
-/** Keeps it until then (seconds), or until there is no room. One of more than a quarter of the room is not kept. */
-void rec_answers_put(struct rec_answers *answers, const char *key, size_t key_len, const char *bytes, size_t len, int64_t until);
+/** Adds the answer to `body`, and, if that is known, compressed to `packed`; false: there is none. */
+bool rec_answers_get(struct rec_buf *body, struct rec_buf *packed, struct rec_answers *answers, const char *key, size_t key_len, int64_t now);
+/** Keeps it (`packed` may be empty) until then (seconds), or until there is no room. One of more than a quarter of the room is not kept. */
+void rec_answers_put(struct rec_answers *answers, const char *key, size_t key_len, const struct rec_buf *body, const struct rec_buf *packed, int64_t until);
 
 /* ---- identity: who is asking ---- */
 

@@ -238,6 +238,51 @@ static void follows_every_change_by_itself(void **state)
     own = false;
 }
 
+/* The bytes and the tag of an answer to a client that takes gzip, or to one that does not. */
+static void answer_of(struct rec_buf *out, struct pair *p, struct rec_serve *serve, bool gzip)
+{
+    struct rec_serve *before = p->s.serve;
+
+    p->s.serve = serve;
+    assert_int_equal(service_send(&p->s, "GET", "/recommendations/me?k=40", p->s.token[SERVICE_USER], gzip ? "Accept-Encoding: gzip\r\n" : NULL, NULL, NULL, 0),
+                     200);
+    assert_true(!gzip == !service_field(&p->s, "Content-Encoding"));
+    rec_buf_adds(out, service_field(&p->s, "ETag"));
+    rec_buf_add(out, p->s.text, p->s.text_len);
+    p->s.serve = before;
+}
+
+/* Compressed as they are asked for, in any order, and the same as without a memory. */
+static void answers_compressed(void **state)
+{
+    struct pair p;
+
+    own = true;
+    for (unsigned order = 0; order < 32; order++) {
+        struct rec_serve *fresh;
+        struct rec_serve_config config;
+
+        if (!order)
+            pair_begin(&p, state);
+        config = p.s.config;
+        service_ok(rec_serve_open(&fresh, &config, &service_err));
+        for (int i = 0; i < 5; i++) {
+            struct rec_buf with = {0}, without = {0};
+            bool gzip = order >> i & 1;
+
+            answer_of(&with, &p, fresh, gzip);
+            answer_of(&without, &p, p.plain, gzip);
+            assert_int_equal(with.len, without.len);
+            assert_memory_equal(with.data, without.data, with.len);
+            rec_buf_clear(&with);
+            rec_buf_clear(&without);
+        }
+        rec_serve_close(fresh);
+    }
+    pair_end(&p);
+    own = false;
+}
+
 /* Whether the service had that answer. */
 static bool had(struct pair *p, int k, int offset)
 {
@@ -317,6 +362,6 @@ int main(void)
     atexit(stop_redis);
     return both_run((const struct CMUnitTest[]){cmocka_unit_test(answers_twice), cmocka_unit_test(follows_every_change), cmocka_unit_test(does_without),
                                                 cmocka_unit_test(says_when_it_cannot), cmocka_unit_test(answers_twice_by_itself),
-                                                cmocka_unit_test(follows_every_change_by_itself), cmocka_unit_test(gives_way),
-                                                cmocka_unit_test(asks_itself_first)}, 8);
+                                                cmocka_unit_test(follows_every_change_by_itself), cmocka_unit_test(gives_way), cmocka_unit_test(answers_compressed),
+                                                cmocka_unit_test(asks_itself_first)}, 9);
 }
