@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A proxy that stands between us and MLflow and does what networks and bad servers do: mlflow-proxy.py URL DIR
 
-It writes its address to DIR/url, and a line for each request to DIR/log. What it does with a request says DIR/mode, read each time:
+It speaks TLS when DIR has cert.pem and key.pem. It writes its address to DIR/url, and a line for each request to DIR/log. What it does with a request says DIR/mode, read each time:
 
     pass             nothing else
     drop N           the N-th request since the mode was written is carried out, and its answer never comes; nor do later ones reach the server
@@ -18,6 +18,7 @@ import http.client
 import http.server
 import os
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -122,7 +123,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
+scheme = "http"
+if os.path.exists(os.path.join(folder, "cert.pem")):
+    scheme, context = "https", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem"))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 with open(os.path.join(folder, "url.new"), "w") as file:
-    print(f"http://127.0.0.1:{server.server_address[1]}", file=file)
+    print(f"{scheme}://127.0.0.1:{server.server_address[1]}", file=file)
 os.rename(os.path.join(folder, "url.new"), os.path.join(folder, "url"))
 server.serve_forever()

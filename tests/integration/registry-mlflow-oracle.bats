@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 # A registry and a real MLflow server: what it is told, also when it is down, slow, or answers get lost; what it gives back, also when it lies.
 
+# shellcheck disable=SC2030,SC2031,SC2153 # each test has a NAME of its own; ROOT is the helper's
+
 load ../helper
 
 setup_file() {
@@ -76,20 +78,18 @@ outbox() { find "$1/outbox" -name '*.json' | wc -l; }
 
 # told_once DIR DIGEST...: each version is there once, with everything that belongs to it, whole.
 told_once() {
-    local dir=$1 digest run root file n=0
+    local dir=$1 digest run root
     shift
     [ "$(outbox "$dir")" -eq 0 ]
-    runs >runs
-    versions >versions
-    [ "$(jq length runs)" -eq $# ] || { jq . runs; return 1; }
-    [ "$(jq length versions)" -eq $# ] || { jq . versions; return 1; }
+    runs >runs.json
+    versions >versions.json
+    [ "$(jq length runs.json)" -eq $# ] || { jq . runs.json; return 1; }
+    [ "$(jq length versions.json)" -eq $# ] || { jq . versions.json; return 1; }
     for digest; do
-        run=$(jq -r --arg d "$digest" '.[] | select(any(.tags[]; .key == "rec.digest" and .value == $d)) | .run_id' versions)
-        jq -e --arg r "$run" '.[] | select(.info.run_id == $r) | .info.status == "FINISHED"' runs >/dev/null
-        root=$(jq -r --arg r "$run" '.[] | select(.info.run_id == $r) | .info.artifact_uri' runs)
-        for file in $(ls "$dir/versions/$digest"); do
-            cmp "$dir/versions/$digest/$file" "$BATS_FILE_TMPDIR/server/artifacts/${root#mlflow-artifacts:/}/model/version/$file"
-        done
+        run=$(jq -r --arg d "$digest" '.[] | select(any(.tags[]; .key == "rec.digest" and .value == $d)) | .run_id' versions.json)
+        jq -e --arg r "$run" '.[] | select(.info.run_id == $r) | .info.status == "FINISHED"' runs.json >/dev/null
+        root=$(jq -r --arg r "$run" '.[] | select(.info.run_id == $r) | .info.artifact_uri' runs.json)
+        diff -r "$dir/versions/$digest" "$BATS_FILE_TMPDIR/server/artifacts/${root#mlflow-artifacts:/}/model/version"
         cmp "$ROOT/lib/registry/rec_pyfunc.py" "$BATS_FILE_TMPDIR/server/artifacts/${root#mlflow-artifacts:/}/model/code/rec_pyfunc.py"
     done
 }
@@ -113,7 +113,7 @@ until_told() {
     [ "$(outbox r)" -eq 2 ]
     mlflow push r
     told_once r "$digest"
-    jq -r '.[0].data | (.params[] | "p \(.key) \(.value)"), (.tags[] | "t \(.key) \(.value)"), (.metrics[] | "m \(.key) \(.value)")' runs >told
+    jq -r '.[0].data | (.params[] | "p \(.key) \(.value)"), (.tags[] | "t \(.key) \(.value)"), (.metrics[] | "m \(.key) \(.value)")' runs.json >told
     grep -qx 'p factors 64' told
     grep -qx "t rec.digest $digest" told
     grep -qx 't rec.number 1' told
@@ -126,11 +126,11 @@ until_told() {
     for key in ndcg recall precision; do
         [ "$(jq -r ".\"$key@10\"" "$MODELS/metrics.json" | cut -c1-12)" = "$(sed -n "s/^m ${key}_at_10 //p" told | cut -c1-12)" ]
     done
-    run=$(jq -r '.[0].info.run_id' runs)
+    run=$(jq -r '.[0].info.run_id' runs.json)
     api "metrics/get-history?run_id=$run&metric_key=loss" | jq -r '.metrics | sort_by(.step)[] | "\(.step),\(.value)"' >series
     sed 1d "$MODELS/trace.csv" | cut -d, -f1,2 | grep -v ',$' >by-pass || :
     [ "$(wc -l <series)" -eq "$(wc -l <by-pass)" ]
-    jq -e '.[0].inputs.dataset_inputs | length == 2' runs
+    jq -e '.[0].inputs.dataset_inputs | length == 2' runs.json
     [ "$(api "registered-models/alias?name=$NAME&alias=production" | jq -r .model_version.version)" = 1 ]
 }
 
@@ -174,7 +174,7 @@ until_told() {
     two=$(mlflow add r signing.key "$MODELS/ials5.rec")
     mlflow alias r 2 production
     through slow 0.01
-    for i in 1 2 3 4 5 6 7 8 9 10; do
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
         timeout -s KILL "0.$((RANDOM % 60 + 10))" "$ROOT/build/peer/mlflow" push r || :
     done 2>/dev/null
     through pass
@@ -229,14 +229,28 @@ until_told() {
     registry r "$MODELS/ials4.rec"
     through deny
     MLFLOW_TRACKING_TOKEN=s3cret-token refuses 1 '401 PERMISSION_DENIED: .*a secret in them.*the right ones' mlflow push r
-    ! grep -q s3cret err.refused
+    run ! grep -q s3cret err.refused
     MLFLOW_TRACKING_USERNAME=ann MLFLOW_TRACKING_PASSWORD=s3cret-word refuses 1 '401' mlflow push r
-    ! grep -q s3cret err.refused
+    run ! grep -q s3cret err.refused
     MLFLOW_TRACKING_URI=$(sed 's|//|//ann:s3cret%2Durl@|' url) refuses 1 '401' mlflow push r
-    ! grep -q s3cret err.refused
+    run ! grep -q s3cret err.refused
     grep -q 'Bearer s3cret-token' log
     grep -qF "Basic $(printf ann:s3cret-word | base64)" log
     grep -qF "Basic $(printf ann:s3cret-url | base64)" log
+}
+
+@test "https: a certificate that nobody vouches for is refused; one given is taken" {
+    one=$(registry r "$MODELS/ials5.rec")
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost \
+        -addext subjectAltName=IP:127.0.0.1 2>/dev/null
+    through pass
+    grep -q https:// url
+    MLFLOW_TRACKING_TOKEN=s3cret refuses 1 'certificate' mlflow push r
+    [ ! -e log ]
+    export MLFLOW_TRACKING_SERVER_CERT_PATH=cert.pem
+    mlflow push r
+    told_once r "$one"
+    refuses 1 'localhost.*(certificate|name)' env "MLFLOW_TRACKING_URI=$(sed s/127.0.0.1/localhost/ url)" mlflow pull r production
 }
 
 @test "pull brings a version, by its digests and its signature; what a lying server sends is not taken" {
@@ -262,7 +276,7 @@ until_told() {
     # again: nothing to fetch
     rm -f log
     mlflow pull other production
-    ! grep -q mlflow-artifacts log
+    run ! grep -q mlflow-artifacts log
     registry third
     TRUST=1 mlflow pull third production
     cmp "$MODELS/als.rec" third/production/model.rec
