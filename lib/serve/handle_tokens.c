@@ -28,14 +28,15 @@ static int add_token(struct rec_buf *out, struct rec_token_claims *claims, struc
     return rec_token_issue(out, &c->serve->tokens, claims, err);
 }
 
-static int answer_tokens(struct rec_call *c, const struct rec_account *account, struct rec_err *err)
+/* @param family  "": a new one, as of every log in: whoever asked for it, their own token has nothing to do with it */
+static int answer_tokens(struct rec_call *c, const struct rec_account *account, const char *family, struct rec_err *err)
 {
     struct rec_token_claims first = {.kind = REC_TOKEN_REFRESH}, second = {.kind = REC_TOKEN_ACCESS};
     struct rec_buf access = {0}, refresh = {0};
     struct rec_json json;
     int status = -1;
 
-    if (add_token(&refresh, &first, c, account, family_of(&c->claims), err) < 0 ||
+    if (add_token(&refresh, &first, c, account, family, err) < 0 ||
         add_token(&access, &second, c, account, family_of(&first), err) < 0)
         goto out;
     json = rec_answer_begin(c, 200);
@@ -80,7 +81,7 @@ static int log_in(struct rec_call *c, const char *name, const char *password, st
     }
     c->account = account;
     rec_call_audit(c, "login", account.id, "");
-    return answer_tokens(c, &account, err);
+    return answer_tokens(c, &account, "", err);
 }
 
 static int post_token(struct rec_call *c, struct rec_err *err)
@@ -130,7 +131,7 @@ static int post_refresh(struct rec_call *c, struct rec_err *err)
         return -1;
     if (!found || account.disabled || c->claims.issued < account.password_changed)
         return refuse(c, "the account of the token is not in force");
-    return answer_tokens(c, &account, err);
+    return answer_tokens(c, &account, family_of(&c->claims), err);
 }
 
 static int take_back(struct rec_call *c, struct rec_err *err)

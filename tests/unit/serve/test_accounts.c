@@ -189,6 +189,22 @@ static void renewing(void **state)
     service_end(&s);
 }
 
+/* Who logs in with somebody's token in hand begins anew: what becomes of the one has no effect on the other. */
+static void of_a_log_in_alone(void **state)
+{
+    struct service s;
+    char token[1024], body[200];
+
+    service_begin(&s, *state, NULL);
+    snprintf(body, sizeof body, "{\"username\":\"user\",\"password\":\"%s\"}", SERVICE_PASSWORD);
+    service_expect(&s, 200, "POST", "/users/login", s.token[SERVICE_ADMIN], body);
+    keep(token, &s, "refresh_token");
+    assert_int_equal(renew(&s, token), 200);
+    assert_int_equal(renew(&s, token), 401);
+    service_expect(&s, 200, "GET", "/users/me", s.token[SERVICE_ADMIN], NULL);
+    service_end(&s);
+}
+
 /* A refresh token that comes a second time ends all that came of its log in, whoever has it; other log ins go on. */
 static void used_twice(void **state)
 {
@@ -338,7 +354,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registering), cmocka_unit_test(closed), cmocka_unit_test(logging_in), cmocka_unit_test(backing_off),
-        cmocka_unit_test(renewing), cmocka_unit_test(used_twice), cmocka_unit_test(another_password), cmocka_unit_test(changing_oneself), cmocka_unit_test(administering),
+        cmocka_unit_test(renewing), cmocka_unit_test(used_twice), cmocka_unit_test(of_a_log_in_alone),
+        cmocka_unit_test(another_password), cmocka_unit_test(changing_oneself), cmocka_unit_test(administering),
     };
 
     return both_run(tests, REC_LENGTH(tests));
