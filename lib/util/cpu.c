@@ -9,6 +9,16 @@
 #if defined(__x86_64__) && defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
 #include <sys/platform/x86.h>
 
+/* As x86_cpu_active of glibc, which shifts a signed 1 by 31 places for AVX512VL: nothing that the sanitizer of undefined behaviour lets pass. */
+static bool active(unsigned index)
+{
+    const struct cpuid_feature *leaf = __x86_get_cpuid_feature_leaf(index / 128);
+
+    return leaf->active_array[index % 128 / 32] & 1u << index % 32;
+}
+#undef CPU_FEATURE_ACTIVE
+#define CPU_FEATURE_ACTIVE(name) active(x86_cpu_##name)
+
 unsigned rec_cpu_features(void)
 {
     unsigned found = 0;
