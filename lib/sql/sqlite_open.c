@@ -11,6 +11,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -239,12 +240,21 @@ static int settle(struct rec_sql *db, struct rec_err *err)
     return use_log(db, err);
 }
 
+/* SQLite counts all memory it is given, under a lock, for figures that nobody here asks for. Where another part of the program was first to use it, it
+ * goes on counting. */
+static void count_no_memory(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int rec_sqlite_open(struct rec_sql *db, const char *url, struct rec_err *err)
 {
     struct rec_sqlite *s = rec_calloc(1, sizeof *s, "database", err);
     struct rec_buf path = {0};
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     int rc, status = -1;
 
+    pthread_once(&once, count_no_memory);
     db->handle = s;
     db->fault = REC_SQL_OTHER;
     if (!s || find_path(db, url, err) < 0 || check_file(db, err) < 0)
