@@ -6,6 +6,9 @@
  *     measures   the table of measures
  *     eval       the choice of measures, one user's row of figures, and their means
  *     condition  "ndcg@10>=0.33"
+ *     bound      "ndcg@10 >= production*0.99"
+ *     users      figures user by user, read back; two systems' figures side by side
+ *     paired     whether a difference between two systems is more than chance
  *     judge      a ranked list against the relevant items: where the hits are
  *     qrels      what is relevant, as TREC writes it
  *     run        a system's ranked lists, as TREC writes them (or our own CSV), from file to figures
@@ -105,6 +108,66 @@ int rec_condition_parse(struct rec_condition *condition, const char *text, struc
 bool rec_condition_is(const struct rec_condition *condition, const char *key);
 /** False for NAN. */
 bool rec_condition_holds(const struct rec_condition *condition, double value);
+
+/* ---- bounds: conditions on a candidate ----------------------------------------------------------- */
+
+/** METRIC OP EXPR, where EXPR is a number, a name (of what is in use now: production), or a name times (above 0), plus or minus a number;
+ *  OP is >= > <= or <. Blanks may stand between the parts. */
+struct rec_bound {
+    char key[64], sign[3];
+    char baseline[65];       /**< the name, or "" */
+    double factor, offset;   /**< the limit is factor * baseline + offset; a number alone: factor 0 */
+};
+int rec_bound_parse(struct rec_bound *bound, const char *text, struct rec_err *err);
+double rec_bound_limit(const struct rec_bound *bound, double baseline);
+/** False for NAN. */
+bool rec_bound_holds(const struct rec_bound *bound, double value, double limit);
+
+/* ---- users: figures user by user ----------------------------------------------------------------- */
+
+/** What rec_eval_write wrote: a row for each user, NAN where there is no figure. */
+struct rec_users {
+    const char *name;        /**< of the file; borrowed */
+    struct rec_hashmap ids;  /**< the number of a user is that of the row */
+    size_t n, columns;
+    char **key;              /**< [columns] "ndcg@10" */
+    double *value;           /**< [n, columns] */
+};
+int rec_users_read(struct rec_users *users, const char *path, struct rec_err *err);
+void rec_users_clear(struct rec_users *users);
+/** The column of that name, or -1. */
+ptrdiff_t rec_users_column(const struct rec_users *users, const char *key);
+/** a - factor * b - offset of each user, *n of them, to be freed.
+ *  @return 0; 1: the two cannot be paired, `err` says why: a column is missing, or the users are not the same; -1: out of memory */
+int rec_users_pair(double **difference, size_t *n, const struct rec_users *a, const struct rec_users *b, const char *key, double factor,
+                   double offset, struct rec_err *err);
+
+/* ---- paired: is it more than chance? --------------------------------------------------------------
+ *
+ * The paired t test (Student 1908): t = mean / (s / sqrt(n)) of the n differences, s their standard deviation with n - 1, has Student's
+ * distribution with n - 1 degrees of freedom when the true mean is 0. p is how often chance alone makes a t so great.
+ *
+ *     rec_users_pair(&d, &n, &candidate, &production, "ndcg@10", 0.99, 0, &err);     // is it at most 1 % worse?
+ *     rec_paired_test(&paired, d, n);
+ *     if (paired.greater < 0.05) ...                     // the same as rec_paired_low(&paired, 0.05) > 0
+ */
+struct rec_paired {
+    size_t n;
+    double mean;             /**< of the differences */
+    double error;            /**< the standard error of that mean */
+    double t;                /**< mean / error; infinite where all differences are the same, 0 where all are 0 */
+    double greater, less, either; /**< p of a mean above 0, below 0, of either; NAN of fewer than 2 differences */
+};
+void rec_paired_test(struct rec_paired *out, const double *difference, size_t n);
+/** The confidence limits of the mean: the true one is below (above) with probability `tail`; an interval of 95 % has tails of 0.025. */
+double rec_paired_low(const struct rec_paired *paired, double tail);
+double rec_paired_high(const struct rec_paired *paired, double tail);
+/** P(T > t) of Student's distribution, and the t of which that is `tail`. */
+double rec_paired_tail(double t, double df);
+double rec_paired_quantile(double tail, double df);
+/** p of a mean above 0 without any assumption on the distribution but symmetry: the share of random flips of signs (Fisher 1935) whose sum is as
+ *  great, the observed one counted among them: (reached + 1) / (rounds + 1). */
+double rec_paired_permutation(const double *difference, size_t n, size_t rounds, uint64_t seed);
 
 /* ---- judge: a ranked list against what is relevant ---------------------------------------------- */
 

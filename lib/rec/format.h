@@ -169,6 +169,8 @@ enum rec_json_kind rec_json_kind(const struct rec_json_value *value);
 /** Calls `each` for the members of an object, in their order; a non-zero return ends it. */
 void rec_json_members(const struct rec_json_value *object, int (*each)(void *context, const char *key, const struct rec_json_value *value),
                       void *context);
+/** Writes a value that was read, as it would be written anew, members in their order; `json` counts as failed where it is nested too deep. */
+void rec_json_copy(struct rec_json *json, const char *key, const struct rec_json_value *value);
 /** How deep brackets are nested in JSON text, strings left out: for refusing before reading. */
 size_t rec_json_depth(const char *text, size_t len);
 

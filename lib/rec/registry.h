@@ -81,6 +81,8 @@ struct rec_version {
 int rec_version_read(struct rec_version *version, const struct rec_registry *registry, const char *which, struct rec_err *err);
 /** All of them, by number; those whose version.json cannot be read first, with `digest` and `damage` and nothing else. */
 int rec_version_list(struct rec_version **list, size_t *n, const struct rec_registry *registry, struct rec_err *err);
+/** The text of version.json, added to `out`. */
+int rec_version_print(struct rec_buf *out, const struct rec_version *version, struct rec_err *err);
 void rec_version_clear(struct rec_version *version);
 void rec_version_list_clear(struct rec_version *list, size_t n);
 /** A metric's value; NAN when it is not there. */

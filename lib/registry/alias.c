@@ -192,7 +192,7 @@ static int tell(struct rec_registry *registry, const char *alias, const struct r
     if (*from)
         rec_json_text(&json, "from", from, strlen(from));
     if (root)
-        rec_journal_value(&json, "reasons", root);
+        rec_json_copy(&json, "reasons", root);
     rec_json_end(&json);
     status = text.failed ? rec_err_memory(err, "journal") : rec_registry_journal(registry, event, text.data, now, err);
     rec_json_free(root);

@@ -10,62 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- values ---- */
-
-static void add_number(struct rec_json *json, const char *key, const struct rec_json_value *value)
-{
-    int64_t whole;
-    double number;
-
-    if (rec_json_integer(&whole, value) == 0)
-        rec_json_int(json, key, whole);
-    else if (rec_json_number(&number, value) == 0)
-        rec_json_real(json, key, number);
-    else
-        rec_json_null(json, key);
-}
+/* ---- appending ---- */
 
 static int add_member(void *context, const char *key, const struct rec_json_value *value)
 {
-    rec_journal_value(context, key, value);
+    rec_json_copy(context, key, value);
     return 0;
 }
-
-/* The nesting is bounded by struct rec_json, whose buffer counts as failed beyond. */
-void rec_journal_value(struct rec_json *json, const char *key, const struct rec_json_value *value)
-{
-    const char *text = rec_json_string(value);
-    bool truth = false;
-
-    switch (rec_json_kind(value)) {
-    case REC_JSON_OBJECT:
-        rec_json_object(json, key);
-        if (!json->out->failed)
-            rec_json_members(value, add_member, json);
-        rec_json_end(json);
-        break;
-    case REC_JSON_ARRAY:
-        rec_json_array(json, key);
-        for (size_t i = 0; i < rec_json_length(value) && !json->out->failed; i++)
-            rec_journal_value(json, NULL, rec_json_at(value, i));
-        rec_json_end(json);
-        break;
-    case REC_JSON_TEXT:
-        rec_json_text(json, key, text, strlen(text));
-        break;
-    case REC_JSON_NUMBER:
-        add_number(json, key, value);
-        break;
-    case REC_JSON_BOOL:
-        (void)!rec_json_boolean(&truth, value);
-        rec_json_bool(json, key, truth);
-        break;
-    default:
-        rec_json_null(json, key);
-    }
-}
-
-/* ---- appending ---- */
 
 static int make_line(struct rec_buf *line, const char *event, const char *members, int64_t now, struct rec_err *err)
 {

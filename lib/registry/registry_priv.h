@@ -54,9 +54,7 @@ bool rec_alias_is_name(const char *text);
 
 /* ---- version -------------------------------------------------------------------------------------- */
 
-/** The text of version.json, added to `out`. */
-int rec_version_print(struct rec_buf *out, const struct rec_version *version, struct rec_err *err);
-/** Reads such a text. @param digest  what it has to be of, or NULL */
+/** Reads version.json's text. @param digest  what it has to be of, or NULL */
 int rec_version_parse(struct rec_version *version, const char *name, const char *text, size_t n, const char *digest, struct rec_err *err);
 /** version.json and version.sig of a directory. */
 int rec_version_load(struct rec_version *version, const struct rec_folder *folder, const char *digest, struct rec_err *err);
@@ -99,8 +97,6 @@ void rec_signer_clear(struct rec_signer *signer);
 /** Calls `each` for every line that is whole; returns what `each` does when that is not 0. */
 int rec_journal_each(const struct rec_registry *registry, int (*each)(void *context, const struct rec_json_value *line, struct rec_err *err),
                      void *context, struct rec_err *err);
-/** A JSON value as it would be written, members in their order. */
-void rec_journal_value(struct rec_json *json, const char *key, const struct rec_json_value *value);
 
 /* ---- alias ---------------------------------------------------------------------------------------- */
 

@@ -182,7 +182,7 @@ int rec_version_print(struct rec_buf *out, const struct rec_version *v, struct r
     print_values(&json, "metrics", v->metric, v->n_metrics);
     print_values(&json, "params", v->param, v->n_params);
     print_values(&json, "tags", v->tag, v->n_tags);
-    rec_journal_value(&json, "lineage", lineage);
+    rec_json_copy(&json, "lineage", lineage);
     print_files(&json, v);
     rec_json_end(&json);
     rec_json_free(lineage);
@@ -273,7 +273,7 @@ static int read_lineage(struct rec_version *v, const struct rec_json_value *line
 
     if (rec_json_kind(lineage) != REC_JSON_OBJECT)
         return rec_err_set(err, "%s: has no lineage", name);
-    rec_journal_value(&json, NULL, lineage);
+    rec_json_copy(&json, NULL, lineage);
     v->lineage = text.data;
     return text.failed ? rec_err_memory(err, name) : 0;
 }
