@@ -67,6 +67,7 @@ USES.rec-similar   := score data kernels
 USES.rec-predict   := score data kernels
 USES.rec-eval      := eval score data kernels
 USES.rec-db        := backup store sql crypto ingest data
+USES.rec-registry  := registry eval score crypto data kernels
 USES.rec-job       := observe crypto
 USES.rec-metrics   := serve registry crypto observe
 USES.rec-serve     := serve auth http cache store sql crypto score data kernels observe

@@ -25,6 +25,8 @@ static const struct tool_command commands[] = {
     {"rollback", "[options]", "go back to the version that was in production before", registry_rollback_opts, 0, 0, NULL, registry_rollback},
     {"verify", "[options] [VERSION]", "whether versions are what was added and signed", registry_verify_opts, 0, 1, NULL, registry_verify},
     {"gc", "[options]", "remove old versions that nobody needs", registry_gc_opts, 0, 0, NULL, registry_gc},
+    {"push", "[options]", "tell MLflow what it has not been told yet", registry_push_opts, 0, 0, NULL, registry_push},
+    {"pull", "[options]", "bring the version here that MLflow calls production", registry_pull_opts, 0, 0, NULL, registry_pull},
     {0},
 };
 

@@ -28,14 +28,14 @@ const char *registry_key(void);
 
 /* ---- comparing ---- */
 
-/** The figures of both, user by user. `a` and `b` are zeroed where a version has none. @return 0 or -1 */
+/** The figures of both, user by user; none where a version has none. `b_users`: a file of b's, instead of what the registry has; or NULL. */
 struct registry_pair {
     const struct rec_version *version[2];
     struct rec_users users[2];
     struct rec_buf path[2];
 };
 int registry_pair_open(struct registry_pair *pair, const struct rec_registry *registry, const struct rec_version *a, const struct rec_version *b,
-                       struct rec_err *err);
+                       const char *b_users, struct rec_err *err);
 void registry_pair_close(struct registry_pair *pair);
 /** Whether both have figures of users for that metric. */
 bool registry_pair_has(const struct registry_pair *pair, const char *key);
@@ -47,10 +47,13 @@ bool registry_pair_differs(const struct registry_pair *pair);
 struct registry_rule {
     struct rec_opt_list conditions;
     const char *significance;    /**< "0.05", "none" */
+    const char *baseline_metrics, *baseline_users; /**< of the version in use, measured anew where the candidate was; or NULL */
 };
 #define REGISTRY_RULE(rule) \
     {0, "if", "CONDITION", REC_OPT_LIST, &(rule).conditions, .help = "only if 'ndcg@10 >= production*0.99' or such; may be repeated"}, \
-    {0, "significance", "P", REC_OPT_TEXT, &(rule).significance, .help = "how sure a comparison with production has to be; none: means alone"}
+    {0, "significance", "P", REC_OPT_TEXT, &(rule).significance, .help = "how sure a comparison with production has to be; none: means alone"}, \
+    {0, "baseline-metrics", "FILE", REC_OPT_FILE, &(rule).baseline_metrics, .help = "production's metrics, measured anew where the candidate's were"}, \
+    {0, "baseline-users", "FILE", REC_OPT_FILE, &(rule).baseline_users, .help = "and its figures of users"}
 
 struct registry_verdict {
     bool yes;

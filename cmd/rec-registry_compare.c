@@ -33,11 +33,12 @@ static int open_users(struct rec_users *users, struct rec_buf *path, const struc
 }
 
 int registry_pair_open(struct registry_pair *pair, const struct rec_registry *registry, const struct rec_version *a, const struct rec_version *b,
-                       struct rec_err *err)
+                       const char *b_users, struct rec_err *err)
 {
     *pair = (struct registry_pair){.version = {a, b}};
     for (int i = 0; i < 2; i++)
-        if (open_users(&pair->users[i], &pair->path[i], registry, pair->version[i], err) < 0) {
+        if (i == 1 && b_users ? rec_users_read(&pair->users[i], b_users, err) < 0
+                              : open_users(&pair->users[i], &pair->path[i], registry, pair->version[i], err) < 0) {
             registry_pair_close(pair);
             return -1;
         }
@@ -158,7 +159,7 @@ int registry_compare(struct tool *tool, struct rec_err *err)
     if (registry_open(&registry, REC_REGISTRY_READ, err) < 0)
         return -1;
     if (rec_version_read(&a, &registry, tool_operand(tool, 0), err) == 0 && rec_version_read(&b, &registry, tool_operand(tool, 1), err) == 0 &&
-        registry_pair_open(&pair, &registry, &a, &b, err) == 0) {
+        registry_pair_open(&pair, &registry, &a, &b, NULL, err) == 0) {
         status = compare(tool, &pair, err);
         registry_pair_close(&pair);
     }

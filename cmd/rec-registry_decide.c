@@ -15,6 +15,7 @@ enum { ROUNDS = 9999, ROUNDS_LEAST = 999, FLIPS = 100000000, SEED = 42 };
 struct judging {
     const struct rec_registry *registry;
     const struct rec_version *candidate;
+    const struct registry_rule *rule;
     double significance;         /* NAN: the figures as they stand */
     struct rec_buf *lines;
     struct rec_json *json;
@@ -65,21 +66,47 @@ static int test_users(struct finding *f, const struct judging *j, const struct r
     return 0;
 }
 
+/* The other version's figure: its own, or one measured anew. */
+static int find_base(struct finding *f, const struct judging *j, struct rec_err *err)
+{
+    const char *path = j->rule->baseline_metrics;
+    struct rec_json_value *root;
+    struct rec_in in;
+
+    f->base = rec_version_metric(&f->other, f->bound.key);
+    if (!path)
+        return 0;
+    f->base = NAN;
+    if (rec_in_open(&in, path, err) < 0)
+        return -1;
+    root = rec_json_read(path, (const char *)in.data, in.len, err);
+    rec_in_close(&in);
+    if (!root)
+        return -1;
+    (void)!rec_json_number(&f->base, rec_json_get(root, f->bound.key));
+    rec_json_free(root);
+    return 0;
+}
+
 static int compare(struct finding *f, const struct judging *j, struct rec_err *err)
 {
+    bool anew = j->rule->baseline_metrics || j->rule->baseline_users;
     struct registry_pair pair;
     int status = 0;
 
-    f->base = rec_version_metric(&f->other, f->bound.key);
+    if (find_base(f, j, err) < 0)
+        return -1;
     f->limit = rec_bound_limit(&f->bound, f->base);
     f->met = rec_bound_holds(&f->bound, f->value, f->limit);
     if (isnan(f->base)) {
         snprintf(f->why, sizeof f->why, "%s, version %lld, has no %s", f->bound.baseline, (long long)f->other.number, f->bound.key);
         return 0;
     }
-    if (registry_pair_open(&pair, j->registry, j->candidate, &f->other, err) < 0)
+    if (registry_pair_open(&pair, j->registry, j->candidate, &f->other, j->rule->baseline_users, err) < 0)
         return -1;
-    if (registry_pair_differs(&pair)) {
+    if (anew && !j->rule->baseline_users)
+        rec_users_clear(&pair.users[1]); /* of another measurement */
+    if (!anew && registry_pair_differs(&pair)) {
         f->met = false;
         snprintf(f->why, sizeof f->why, "they were measured on other test ratings: evaluate both on the same");
     } else if (!f->met || isnan(j->significance))
@@ -87,7 +114,7 @@ static int compare(struct finding *f, const struct judging *j, struct rec_err *e
     else if (!registry_pair_has(&pair, f->bound.key))
         snprintf(f->why, sizeof f->why, "the means alone: one has no figures of users");
     /* Where the means say no, there is nothing left to test; the figures are wanted all the same. */
-    if (!isnan(j->significance) && registry_pair_has(&pair, f->bound.key) && !registry_pair_differs(&pair))
+    if (!isnan(j->significance) && registry_pair_has(&pair, f->bound.key) && (anew || !registry_pair_differs(&pair)))
         status = test_users(f, j, &pair, err);
     registry_pair_close(&pair);
     return status;
@@ -180,7 +207,7 @@ int registry_decide(struct registry_verdict *verdict, const struct rec_registry 
                     const struct registry_rule *rule, bool force, struct rec_err *err)
 {
     struct rec_json json = {.out = &verdict->reasons, .flat = true};
-    struct judging j = {.registry = registry, .candidate = candidate, .lines = &verdict->lines, .json = &json};
+    struct judging j = {.registry = registry, .candidate = candidate, .rule = rule, .lines = &verdict->lines, .json = &json};
     int status = read_significance(&j.significance, rule->significance, err);
 
     verdict->yes = true;
@@ -197,6 +224,8 @@ int registry_decide(struct registry_verdict *verdict, const struct rec_registry 
         rec_version_clear(&f.other);
     }
     rec_json_end(&json);
+    if (rule->baseline_metrics || rule->baseline_users)
+        rec_json_bool(&json, "measured_anew", true);
     if (force && !verdict->yes)
         rec_json_bool(&json, "forced", true);
     rec_json_end(&json);

@@ -1,16 +1,98 @@
 /* SPDX-License-Identifier: MIT
  *
- * What MLflow is told of by the other commands.
+ * rec-registry push and pull, and what MLflow is told of by the other commands. Which server that is says the environment, in MLflow's own
+ * variables.
  */
 #include "rec-registry.h"
 
+static const char *pull_alias = REC_ALIAS_PRODUCTION;
+static int64_t timeout = 30;
+
+#define TIMEOUT {0, "timeout", "SECONDS", REC_OPT_INT, &timeout, .min = 1, .max = 3600, .help = "for one request to MLflow"}
+
+struct rec_opt registry_push_opts[] = {
+    TIMEOUT,
+    {0},
+};
+struct rec_opt registry_pull_opts[] = {
+    {0, "alias", "NAME", REC_OPT_TEXT, &pull_alias, .help = "the alias, there and here"},
+    TIMEOUT,
+    {0},
+};
+
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
+/* False: no server is configured. */
+static bool configured(struct rec_mlflow *mlflow)
+{
+    const char *insecure = variable("MLFLOW_TRACKING_INSECURE_TLS"), *experiment = variable("MLFLOW_EXPERIMENT_NAME");
+
+    *mlflow = (struct rec_mlflow){.url = variable("MLFLOW_TRACKING_URI"), .token = variable("MLFLOW_TRACKING_TOKEN"),
+                                  .user = variable("MLFLOW_TRACKING_USERNAME"), .password = variable("MLFLOW_TRACKING_PASSWORD"),
+                                  .experiment = experiment ? experiment : "rec", .insecure = insecure && !strcmp(insecure, "true"),
+                                  .timeout = (int)timeout};
+    return mlflow->url != NULL;
+}
+
+static int need_server(struct rec_mlflow *mlflow, struct rec_err *err)
+{
+    return configured(mlflow) ? 0 : rec_err_set(err, "MLFLOW_TRACKING_URI: is not set: there is no MLflow server to speak to");
+}
+
+/* ---- what the other commands do ---- */
+
 int registry_note(struct rec_registry *registry, const char *event, const struct rec_version *version, const char *alias, struct rec_err *err)
 {
-    (void)registry, (void)event, (void)version, (void)alias, (void)err;
-    return 0;
+    struct rec_mlflow mlflow;
+
+    return configured(&mlflow) ? rec_outbox_put(registry, event, version, alias, registry_now(), err) : 0;
 }
 
 void registry_send(struct tool *tool, struct rec_registry *registry)
 {
-    (void)tool, (void)registry;
+    struct rec_mlflow mlflow;
+    struct rec_err why = {0};
+    size_t left = 0;
+
+    if (configured(&mlflow) && rec_outbox_send(registry, &mlflow, &left, &why) < 0)
+        tool_note(tool, "%s: %zu left to tell MLflow of: rec-registry push does it later", why.text, left);
+}
+
+/* ---- commands ---- */
+
+int registry_push(struct tool *tool, struct rec_err *err)
+{
+    struct rec_registry registry;
+    struct rec_mlflow mlflow;
+    size_t left = 0;
+    int status;
+
+    (void)tool;
+    if (need_server(&mlflow, err) < 0 || registry_open(&registry, REC_REGISTRY_WRITE, err) < 0)
+        return -1;
+    status = rec_outbox_send(&registry, &mlflow, &left, err);
+    rec_registry_close(&registry);
+    return status;
+}
+
+int registry_pull(struct tool *tool, struct rec_err *err)
+{
+    struct rec_registry registry;
+    struct rec_mlflow mlflow;
+    struct rec_version version = {0};
+    int status;
+
+    if (need_server(&mlflow, err) < 0 || registry_open(&registry, REC_REGISTRY_CREATE, err) < 0)
+        return -1;
+    status = rec_mlflow_pull(&version, &registry, &mlflow, pull_alias, registry_now(), err);
+    if (status == 0)
+        tool_note(tool, "%s is version %lld now: %s, %.12s", pull_alias, (long long)version.number, version.model, version.digest);
+    rec_version_clear(&version);
+    rec_registry_close(&registry);
+    return status;
 }

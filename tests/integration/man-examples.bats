@@ -43,6 +43,7 @@ page() {
 @test "rec-cat(1)" { page rec-cat.1; }
 @test "rec-synth(1)" { page rec-synth.1; }
 @test "rec-db(1)" { page rec-db.1; }
+@test "rec-registry(1)" { page rec-registry.1; }
 @test "rec-job(1)" { export HOME=$PWD; page rec-job.1; }
 @test "rec-metrics(1)" { page rec-metrics.1; }
 @test "rec-serve(1)" { page rec-serve.1; }
