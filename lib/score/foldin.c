@@ -299,6 +299,8 @@ int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin
     *rest = (float)m->mean + (m->item_bias ? m->item_bias[target] : 0);
     if (foldin->kind != REC_FOLDIN_IMPLICIT && foldin->kind != REC_FOLDIN_RATINGS)
         return 1;
+    if (!n) /* and ALS, which weighs its regularization by the length of a history, would have none */
+        return 0;
     c = rec_malloc(n + 1, sizeof *c, "explaining", err);
     z = rec_malloc(m->factors + 1, sizeof *z, "explaining", err);
     if (!c || !z || set_up(&p, foldin, item, value, n, target, err) < 0)

@@ -97,6 +97,8 @@ static void check(const char *name, const struct setting *set, float tolerance)
             for (size_t j = 0; j < n; j++)
                 sum += part[j];
             assert_float_equal(sum, score, 2e-5);
+            /* of nobody's history there is nothing to tell */
+            assert_int_equal(rec_foldin_explain(NULL, &rest, &foldin, NULL, NULL, 0, target, &err), 0);
         }
     }
     free(x);
