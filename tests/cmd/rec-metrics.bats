@@ -61,6 +61,46 @@ clean() { [ -z "$(promtool check metrics <"$1" 2>&1)" ]; }
     done
 }
 
+@test "the registry: the version in production, what it is worth, how many there are" {
+    unset "${!REC_REGISTRY@}" "${!MLFLOW_@}"
+    export HOME=$PWD
+    rec-ingest -q "$ROOT/data/sample/ratings.csv" | rec-split -q --out-test test.rec >train.rec
+    for model in popular bias; do
+        rec-train -q --model $model -o $model.rec train.rec
+        rec-eval -q -k 5,10 -m ndcg,recall -o $model.json $model.rec test.rec
+    done
+    refuses 1 '^rec-metrics: r: there is no registry' rec-metrics --registry r
+    rec-registry add -q --unsigned --registry r --metrics popular.json popular.rec
+    # none in production yet
+    rec-metrics --registry r >m.prom
+    clean m.prom
+    [ "$(sample rec_registry_versions m.prom)" = 1 ]
+    run ! grep rec_model_ m.prom
+    rec-registry add -q --unsigned --registry r --metrics bias.json bias.rec
+    rec-registry promote -q --unsigned --force --registry r 1
+    for version in 1 2 1; do
+        [ "$version" -eq 1 ] || rec-registry promote -q --unsigned --force --registry r 2
+        name=$([ "$version" -eq 1 ] && echo popular || echo bias)
+        rec-metrics --registry r >m.prom
+        clean m.prom
+        [ "$(sample rec_registry_versions m.prom)" = 2 ]
+        [ "$(sample rec_registry_outbox_entries m.prom)" = 0 ]
+        [ "$(sample rec_model_version m.prom)" = "$version" ]
+        [ "$(sample "rec_model_info{version=\"$version\",digest=\"$(sha256sum "$name.rec" | cut -d' ' -f1)\",model=\"$name\"}" m.prom)" = 1 ]
+        for m in created promoted; do
+            awk -v t="$(sample "rec_model_${m}_timestamp_seconds" m.prom)" -v now="$(date +%s)" 'BEGIN { exit !(t <= now + 1 && t > now - 300) }'
+        done
+        awk -v a="$(sample 'rec_model_metric{metric="ndcg",k="10"}' m.prom)" -v b="$(jq '."ndcg@10"' "$name.json")" 'BEGIN { exit !(a == b && a > 0) }'
+        [ "$version" -eq 1 ] || rec-registry rollback -q --registry r
+    done
+    # one that is damaged
+    chmod -R u+w r/versions
+    : >"r/production/version.json"
+    refuses 1 '^rec-metrics: r/' rec-metrics --registry r
+    rec-metrics -q --skip-missing --registry r >m.prom
+    [ "$(sample 'rec_metrics_source_up{source="registry"}' m.prom)" = 0 ]
+}
+
 @test "data checks: passed or not, what was found, what is allowed" {
     rec-ingest -q "$ROOT/data/sample/ratings.csv" >r.rec
     status=0
