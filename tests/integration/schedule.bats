@@ -42,6 +42,7 @@ ran() {
     grep -q ' job exit 0 after ' work/w.training.log
     promtool check metrics <textfile/rec_sample.prom
     grep -q '^rec_step_last_exit_code{dataset="sample",step="sample.train"} 0$' textfile/rec_sample.prom
+    grep -q '^rec_model_info{dataset="sample",version="1",digest="[0-9a-f]*",model="ials"} 1$' textfile/rec_sample.prom
     grep -q '^rec_data_check{dataset="sample",check="[a-z-]*"} 1$' textfile/rec_sample.prom
     # the steps have the name of the run that cron began
     grep -oE 'run [a-z2-7]{16}' work/w.training.log | cut -d' ' -f2 | grep -qxF "$(jq -r 'select(.name == "sample.train").run' work/w/runs.jsonl)"
@@ -77,5 +78,6 @@ ran() {
     ran data
     ran training
     grep -q '^rec_step_last_exit_code{dataset="sample",step="sample.train"} 0$' textfile/rec_sample.prom
+    grep -q '^rec_model_info{dataset="sample",version="1",digest="[0-9a-f]*",model="ials"} 1$' textfile/rec_sample.prom
     [ "$(stat -c %a textfile/rec_sample.prom)" = 644 ]
 }
