@@ -7,15 +7,18 @@
 
 static const char *pull_alias = REC_ALIAS_PRODUCTION;
 static int64_t timeout = 30;
+static bool everything, without_signature;
 
 #define TIMEOUT {0, "timeout", "SECONDS", REC_OPT_INT, &timeout, .min = 1, .max = 3600, .help = "for one request to MLflow"}
 
 struct rec_opt registry_push_opts[] = {
+    {0, "all", NULL, REC_OPT_FLAG, &everything, .flags = REC_OPT_NO_CONFIG, .help = "of all versions and aliases, also those from before MLflow was there"},
     TIMEOUT,
     {0},
 };
 struct rec_opt registry_pull_opts[] = {
     {0, "alias", "NAME", REC_OPT_TEXT, &pull_alias, .help = "the alias, there and here"},
+    {0, "unsigned", NULL, REC_OPT_FLAG, &without_signature, .help = "also a version that nobody known has signed"},
     TIMEOUT,
     {0},
 };
@@ -35,6 +38,7 @@ static bool configured(struct rec_mlflow *mlflow)
     *mlflow = (struct rec_mlflow){.url = variable("MLFLOW_TRACKING_URI"), .token = variable("MLFLOW_TRACKING_TOKEN"),
                                   .user = variable("MLFLOW_TRACKING_USERNAME"), .password = variable("MLFLOW_TRACKING_PASSWORD"),
                                   .experiment = experiment ? experiment : "rec", .insecure = insecure && !strcmp(insecure, "true"),
+                                  .ca = variable("MLFLOW_TRACKING_SERVER_CERT_PATH"), .trust = without_signature,
                                   .timeout = (int)timeout};
     return mlflow->url != NULL;
 }
@@ -65,6 +69,34 @@ void registry_send(struct tool *tool, struct rec_registry *registry)
 
 /* ---- commands ---- */
 
+static int note_alias(void *context, const char *alias, const char *digest, struct rec_err *err)
+{
+    struct rec_registry *registry = context;
+    struct rec_version version;
+
+    if (rec_version_read(&version, registry, digest, err) < 0)
+        return -1;
+    int status = rec_outbox_put(registry, "alias", &version, alias, registry_now(), err);
+    rec_version_clear(&version);
+    return status;
+}
+
+/* What MLflow knows already it is not told twice: it is looked for first. */
+static int note_everything(struct rec_registry *registry, struct rec_err *err)
+{
+    struct rec_version *list;
+    size_t n;
+    int status = 0;
+
+    if (rec_version_list(&list, &n, registry, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n && status == 0; i++)
+        if (!list[i].damage)
+            status = rec_outbox_put(registry, "add", &list[i], NULL, registry_now(), err);
+    rec_version_list_clear(list, n);
+    return status == 0 ? rec_registry_aliases(registry, note_alias, registry, err) : -1;
+}
+
 int registry_push(struct tool *tool, struct rec_err *err)
 {
     struct rec_registry registry;
@@ -75,7 +107,9 @@ int registry_push(struct tool *tool, struct rec_err *err)
     (void)tool;
     if (need_server(&mlflow, err) < 0 || registry_open(&registry, REC_REGISTRY_WRITE, err) < 0)
         return -1;
-    status = rec_outbox_send(&registry, &mlflow, &left, err);
+    status = everything ? note_everything(&registry, err) : 0;
+    if (status == 0)
+        status = rec_outbox_send(&registry, &mlflow, &left, err);
     rec_registry_close(&registry);
     return status;
 }

@@ -225,6 +225,36 @@ until_told() {
     told_once r "$one"
 }
 
+@test "rec-registry: MLflow is told by add, promote and rollback; while it is down they do their work, and push tells it later" {
+    registry r
+    export REC_REGISTRY=r
+    MLFLOW_TRACKING_URI=http://127.0.0.1:1 rec-registry add --metrics "$MODELS/metrics.json" "$MODELS/ials2.rec" 2>note
+    grep -q '127.0.0.1:1.*push does it later' note
+    MLFLOW_TRACKING_URI=http://127.0.0.1:1 rec-registry promote 1 2>note
+    grep -q 'push does it later' note
+    MLFLOW_TRACKING_URI=http://127.0.0.1:1 refuses 1 '127.0.0.1:1' rec-registry push
+    [ "$(outbox r)" -eq 2 ]
+    one=$(basename "$(readlink r/production)")
+    rec-registry push
+    told_once r "$one"
+    env -u MLFLOW_TRACKING_URI rec-registry add "$MODELS/ials3.rec"
+    env -u MLFLOW_TRACKING_URI rec-registry promote --force 2
+    two=$(basename "$(readlink r/production)")
+    told_once r "$one"
+    rec-registry push --all
+    told_once r "$one" "$two"
+    production=$(api "registered-models/alias?name=$NAME&alias=production")
+    [ "$(jq -r '.model_version.tags[] | select(.key == "rec.digest").value' <<<"$production")" = "$two" ]
+    rec-registry rollback
+    production=$(api "registered-models/alias?name=$NAME&alias=production")
+    [ "$(jq -r '.model_version.tags[] | select(.key == "rec.digest").value' <<<"$production")" = "$one" ]
+    registry copy
+    refuses 1 'who signed is not known here' rec-registry --registry copy pull
+    rec-registry --registry copy pull --unsigned
+    cmp copy/production/model.rec "$MODELS/ials2.rec"
+    refuses 1 'MLFLOW_TRACKING_URI: is not set' env -u MLFLOW_TRACKING_URI rec-registry push
+}
+
 @test "token, user and password are sent, and never shown" {
     registry r "$MODELS/ials4.rec"
     through deny
