@@ -13,7 +13,7 @@ ifeq ($(WARM),production)
 override WARM := $(wildcard $(PRODUCTION))
 endif
 
-training: $(if $(VERSIONED),decide,evaluate)
+training: decide
 split: $(W)/train.rec $(W)/test.rec
 train: $(W)/model.rec
 evaluate: $(W)/metrics.json $(W)/users.csv
@@ -39,7 +39,7 @@ $(W)/users.csv: $(W)/metrics.json ;
 
 # Ratings that came since make another test part: what the production model was measured to be on the one before says nothing beside the new model. It is
 # measured anew, with its users as a server folds them in.
-BASELINE = $$([ ! -e $(PRODUCTION) ] || ! rec-registry promote -h | grep -q -e --baseline-metrics || echo --baseline-metrics $(W)/baseline.json --baseline-users $(W)/baseline.csv)
+BASELINE = $$([ ! -e $(PRODUCTION) ] || echo --baseline-metrics $(W)/baseline.json --baseline-users $(W)/baseline.csv)
 
 $(W)/baseline.json: $(W)/train.rec $(W)/test.rec $(PRODUCTION) $(W)/params/eval
 	case $$(rec-info $(PRODUCTION) | sed -n 's/^ *model  *//p') in \
@@ -52,17 +52,12 @@ $(W)/baseline.json: $(W)/train.rec $(W)/test.rec $(PRODUCTION) $(W)/params/eval
 # A model that is as good as the one in production, by the conditions of params.yaml, takes its place; otherwise the answer is no, which is an answer and
 # no failure: it is in decision.json, and `make deploy` fails by it. It is decided once for a model: that another one went into production since, or that
 # there was a rollback, does not ask for it again.
-ifdef VERSIONED
 $(W)/decision.json: $(W)/model.rec $(W)/metrics.json $(W)/users.csv $(W)/params/registry-promote
 	+@[ ! -e $(PRODUCTION) ] || $(MAKE) --no-print-directory $(W)/baseline.json
 	n=$$($(call step,add,,$(W)/model.rec) rec-registry --registry $(REGISTRY) add $(SETTINGS) --metrics $(W)/metrics.json --users $(W)/users.csv \
 	    --trace $(W)/trace.csv $(CATALOGUE:%=--catalogue %) --data $(W)/ratings.rec --test $(W)/test.rec $(W)/model.rec) && \
 	{ $(call step,decide,,$(REGISTRY)/journal.jsonl) rec-registry --registry $(REGISTRY) promote $(SETTINGS) $(BASELINE) $$n || [ $$? -eq 3 ]; } && \
 	grep -E '"event":"(promote|refuse)".*"number":'$$n, $(REGISTRY)/journal.jsonl | tail -n 1 >$@ && [ -s $@ ]
-else
-$(W)/decision.json:
-	@echo 'decide: there is no rec-registry here' >&2; exit 1
-endif
 
 deploy: $(W)/decision.json
 	@$(call step,deploy,,$(PRODUCTION)) sh -c 'grep -q "\"event\":\"promote\"" $< || { echo "deploy: the new model is not good enough: $<" >&2; exit 3; }'

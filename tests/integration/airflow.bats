@@ -54,7 +54,6 @@ PY
 }
 
 @test "model_training: a good model is deployed, a bad one is not, and no task fails" {
-    [ -x "$REC_BIN/rec-registry" ] || skip 'these sources have no rec-registry'
     run_dag model_training
     [ "$(jq -r .event "$REC_WORK/decision.json")" = promote ]
     [ "$(steps)" = 'split train evaluate add decide deploy refresh' ] || { steps; false; }

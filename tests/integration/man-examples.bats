@@ -48,10 +48,7 @@ page() {
 @test "rec-metrics(1)" { page rec-metrics.1; }
 @test "rec-serve(1)" { page rec-serve.1; }
 @test "rec(7)" { page rec.7; }
-@test "rec-operations(7)" {
-    [ -x "$REC_BIN/rec-registry" ] || skip 'these sources have no rec-registry'
-    page rec-operations.7
-}
+@test "rec-operations(7)" { page rec-operations.7; }
 @test "rec-format(5)" {
     page rec-format.5
     rec-info -q made.rec >/dev/null
