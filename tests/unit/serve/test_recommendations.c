@@ -6,6 +6,7 @@
 #include "service.h"
 
 #include <math.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -424,11 +425,69 @@ static void broken(void **state)
     service_end(&s);
 }
 
+/* ---- files that were read through before ---- */
+
+static void reopen(struct service *s)
+{
+    rec_serve_close(s->serve);
+    s->serve = NULL;
+    service_ok(rec_serve_open(&s->serve, &s->config, &service_err));
+}
+
+/* What was verified once is not read through again, and says the same; another file is. */
+static void verified_once(void **state)
+{
+    static const char *const paths[] = {"/movies?sort=-popularity&limit=80", "/movies?genre=drama&sort=title", "/movies/1"};
+    char want[4][16384], path[96], found[400] = "", *bytes;
+    struct service s;
+    struct rec_in in;
+    struct rec_out out;
+
+    begin(&s, state, NULL);
+    snprintf(s.catalogue, sizeof s.catalogue, "%s/movies.rec", s.b->dir);
+    service_copy(s.catalogue, service_path("movies.rec"));
+    s.config.catalogue = s.catalogue;
+    snprintf(path, sizeof path, "%s/state", s.b->dir);
+    assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+    s.config.state = path;
+    for (int round = 0; round < 2; round++) {
+        reopen(&s);
+        for (int i = 0; i < 4; i++) {
+            service_ask(&s, i == 3 ? "POST" : "GET", i == 3 ? "/recommendations" : paths[i], NULL, i == 3 ? visit : NULL);
+            assert_true(s.status == 200 || s.status == 422);
+            if (round == 0)
+                snprintf(want[i], sizeof want[i], "%s", s.text);
+            assert_string_equal(s.text, want[i]);
+        }
+    }
+    snprintf(found, sizeof found, "%s/verified", path);
+    service_ok(rec_in_open(&in, found, &service_err));
+    assert_non_null(memmem(in.data, in.len, "\nrec.verified/1 ", 16));
+    rec_in_close(&in);
+    service_ok(rec_in_open(&in, s.catalogue, &service_err));
+    bytes = malloc(in.len);
+    assert_non_null(bytes);
+    memcpy(bytes, in.data, in.len);
+    bytes[in.len - 1] ^= 1;
+    service_ok(rec_out_open(&out, s.catalogue, false, &service_err));
+    service_ok(rec_out_write(&out, bytes, in.len, &service_err));
+    service_ok(rec_out_commit(&out, &service_err));
+    free(bytes);
+    rec_in_close(&in);
+    rec_serve_close(s.serve);
+    assert_int_equal(rec_serve_open(&s.serve, &s.config, &service_err), -1);
+    assert_non_null(strstr(service_err.text, "damaged"));
+    service_copy(s.catalogue, service_path("movies.rec"));
+    service_ok(rec_serve_open(&s.serve, &s.config, &service_err));
+    service_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_the_trained), cmocka_unit_test(of_the_unknown), cmocka_unit_test(after_feedback), cmocka_unit_test(likes_beside_ratings),
         cmocka_unit_test(visitors), cmocka_unit_test(reasons), cmocka_unit_test(choices), cmocka_unit_test(swapped), cmocka_unit_test(broken),
+        cmocka_unit_test(verified_once),
     };
 
     return both_run(tests, REC_LENGTH(tests));
