@@ -250,6 +250,7 @@ bench-kernels: $(B)/bench/kernels
 # tests/soak: what takes too long for the check.
 soak: all
 	tests/soak/store
+	tests/soak/serve
 
 # -- installing and the rest ---------------------------------------------------------------------
 
