@@ -6,7 +6,13 @@
  */
 #include <rec/util.h>
 
-#if defined(__x86_64__) && defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+#ifdef __GLIBC_PREREQ /* which is no macro elsewhere */
+#if __GLIBC_PREREQ(2, 34)
+#define TOLD
+#endif
+#endif
+
+#if defined(__x86_64__) && defined(TOLD)
 #include <sys/platform/x86.h>
 
 /* As x86_cpu_active of glibc, which shifts a signed 1 by 31 places for AVX512VL: nothing that the sanitizer of undefined behaviour lets pass. */
