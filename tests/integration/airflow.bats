@@ -60,6 +60,6 @@ PY
     [ "$(states)" = '5 success' ] || { states; false; }
     REC_TRAIN_MODEL=popular run_dag model_training
     [ "$(jq -r .event "$REC_WORK/decision.json")" = refuse ]
-    [ "$(steps)" = 'train evaluate add decide deploy' ] || { steps; false; }
+    [ "$(steps)" = 'train evaluate baseline evaluate-baseline add decide deploy' ] || { steps; false; }
     [ "$(states)" = '1 skipped 4 success' ] || { states; false; }
 }
