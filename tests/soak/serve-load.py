@@ -217,7 +217,7 @@ class Client:
             self.drop()    # it was idle for too long: nothing of the request was taken
         if answer is not None and answer[1].get('connection', '').lower() == 'close':
             self.drop()
-        if answer is not None and answer[0] == 401 and self.refresh and authorized and b'expired' in answer[2]:
+        if answer is not None and answer[0] == 401 and self.refresh and authorized and 'expired' in answer[1].get('www-authenticate', ''):
             judge(method, path, answer)
             self.renew()
             return self.ask(method, path, body, {k: v for k, v in fields.items() if k != 'Authorization'}, wanted, kind)
