@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -233,6 +234,18 @@ static void tell_sandbox(const struct server *s)
 
 /* ---- the listener ---- */
 
+/* Each connection is a descriptor, and the soft limit of 1024 is there for programs that use select(2). What cannot be had is done without: then
+ * connections wait to be accepted. */
+static void raise_limit(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 static void on_signal(int signal)
 {
     if (signal == SIGHUP)
@@ -281,6 +294,7 @@ static int run(struct server *s, int fd, struct rec_err *err)
 {
     int status = -1;
 
+    raise_limit();
     if (serve_config(&s->config, s->tool, err) < 0 || find_user(s, err) < 0 || bind_address(s, fd, err) < 0)
         goto out;
     if (serve_state(s->user ? (int64_t)s->user->pw_uid : -1, s->user ? (int64_t)s->user->pw_gid : -1, err) < 0 ||
