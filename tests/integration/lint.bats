@@ -66,6 +66,7 @@ finds() {
     echo 'all:' >Makefile
     : >build/version.h
     : >build/migrations.h
+    : >build/pyfunc.h
     : >build/documents.h
     for lint in layers headers names banned shell man sizes tools analyzer; do
         run "scripts/lint/$lint"
@@ -230,6 +231,7 @@ PAGE
 @test "analyzer: use after free" {
     : >build/version.h
     : >build/migrations.h
+    : >build/pyfunc.h
     : >build/documents.h
     printf '#include <stdlib.h>\nint g(int *p);\nint g(int *p)\n{\n    free(p);\n    return *p;\n}\n' >>lib/low/base.c
     run -1 scripts/lint/analyzer

@@ -74,7 +74,9 @@ static int check(void)
 
 int main(int argc, char **argv)
 {
-    enum rec_token_alg alg = argc > 3 && strcmp(argv[3], "EdDSA") == 0 ? REC_TOKEN_EDDSA : REC_TOKEN_HS256;
+    /* Public keys are made only where EdDSA signs, or a token names one: `keys` asks for them all. */
+    bool pairs = argc > 1 && strcmp(argv[1], "keys") == 0;
+    enum rec_token_alg alg = pairs || (argc > 3 && strcmp(argv[3], "EdDSA") == 0) ? REC_TOKEN_EDDSA : REC_TOKEN_HS256;
     struct rec_keyring ring;
     int status = 2;
 
