@@ -5,7 +5,7 @@
 #include "rec-db.h"
 
 static const char *purpose, *scopes, *expires, *account, *format = "table";
-static bool prune, rekey_yes;
+static bool prune, no_add, rekey_yes;
 
 struct rec_opt db_key_create_opts[] = {
     {0, "for", "WHAT", REC_OPT_TEXT, &purpose, .flags = REC_OPT_NO_CONFIG, .help = "what it is for: a name by which people know it"},
@@ -21,6 +21,7 @@ struct rec_opt db_key_list_opts[] = {
 struct rec_opt db_rekey_opts[] = {
     {0, "prune", NULL, REC_OPT_FLAG, &prune, .flags = REC_OPT_NO_CONFIG,
      .help = "then drop the older keys: backups made with them cannot be read any more"},
+    {0, "without-new", NULL, REC_OPT_FLAG, &no_add, .flags = REC_OPT_NO_CONFIG, .help = "add no key: the newest there is encrypts what is under older ones"},
     DB_YES(&rekey_yes, "do not ask, with --prune"),
     {0},
 };
@@ -248,15 +249,19 @@ static int rekey(struct tool *tool, struct rec_store *store, struct rec_err *err
     char detail[64];
     struct db_change change = {.work = renew_emails, .context = &done, .action = "store.rekey", .object = "keyring", .detail = detail};
 
-    if (db_open(store, DB_KEYS, err) < 0 || (prune && store->ring.n == REC_KEYRING_MAX && drop_older(tool, store, err) < 0) ||
-        rec_keyring_add(&store->ring, db_keys(), db_now(), err) < 0)
+    if (db_open(store, DB_KEYS, err) < 0)
+        return -1;
+    if (!no_add && prune && store->ring.n == REC_KEYRING_MAX && drop_older(tool, store, err) < 0)
+        return -1;
+    if (!no_add && rec_keyring_add(&store->ring, db_keys(), db_now(), err) < 0)
         return -1;
     snprintf(detail, sizeof detail, "key %u%s", store->ring.newest, prune ? ", older ones dropped" : "");
     if (db_change(&change, store, err) < 0)
         return -1;
     tool_step(tool, "%s: key %u is the newest; %llu e-mail address%s encrypted with it", db_keys(), store->ring.newest, (unsigned long long)done,
               done == 1 ? "" : "es");
-    tool_note(tool, "keep a copy of %s elsewhere: backups from now on need the new key%s", db_keys(), prune ? "" : ", older ones the older keys");
+    if (!no_add)
+        tool_note(tool, "keep a copy of %s elsewhere: backups from now on need the new key%s", db_keys(), prune ? "" : ", older ones the older keys");
     return prune ? drop_older(tool, store, err) : TOOL_DONE;
 }
 

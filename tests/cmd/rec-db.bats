@@ -549,6 +549,14 @@ rekey() {
     run -0 rec-db rekey --prune --yes
     rec-db user list | grep -q bob@example.org
     [ "$(sql "SELECT count(*) FROM audit_log WHERE action = 'store.rekey'")" -eq 6 ]
+    # a server that was started anew after a rekey goes on with the key it has read, when the older ones are dropped
+    rec-db rekey -q
+    cp rec.keys server.keys
+    run -0 rec-db rekey --prune --without-new --yes
+    [[ ${lines[0]} == 'rec-db: rec.keys: key 8 is the newest; '* ]]
+    [ "$(grep -v '^#' rec.keys | cut -d' ' -f1 | paste -sd,)" = 3,8 ]
+    rec-db user add -q cid --keys server.keys --email cid@example.org --no-password
+    rec-db user list | grep -q cid@example.org
 }
 @test "rekey, SQLite" { on sqlite; rekey; }
 @test "rekey, PostgreSQL" { on postgresql; rekey; }
