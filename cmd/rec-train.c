@@ -13,7 +13,7 @@
 
 #include <math.h>
 
-enum { OPTIONS_MAX = 96 };
+enum { OPTIONS_MAX = 256 };
 
 static bool list, no_history;
 static const char *model_name = "ials", *positive, *warm, *refresh, *trace, *output;
@@ -240,7 +240,7 @@ static void add_trace(struct rec_buf *out, const struct rec_progress *p, double 
     rec_buf_addf(out, "%zu,%s,%s\n", p->step, loss, time);
 }
 
-static void progress(void *context, const struct rec_progress *p)
+static int progress(void *context, const struct rec_progress *p, struct rec_err *err)
 {
     struct watch *watch = context;
     double now = tool_now();
@@ -253,6 +253,8 @@ static void progress(void *context, const struct rec_progress *p)
     add_trace(&watch->trace, p, now - watch->last);
     watch->last = now;
     watch->tool->rows += watch->nnz;
+    (void)err;
+    return 0;
 }
 
 /* What a model is made from: ratings, and perhaps an earlier model. */

@@ -221,17 +221,19 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
     struct als s = {0};
     size_t passes = (size_t)rec_models_param(&rec_als_type, job, "passes");
     double unused, loss;
-    int rc = -1;
+    int rc = -1, stop = 0;
 
     if (rec_models_begin(model, &rec_als_type, job, err) < 0 || set_up(&s, model, job, err) < 0)
         goto out;
     if (job->warm && half_pass(&s, &s.item, &s.user, &unused, err) < 0)
         goto out;
-    for (size_t pass = 1; pass <= passes; pass++) {
+    for (size_t pass = 1; !stop && pass <= passes; pass++) {
         /* Users come last: they answer to the items as a visitor folded in would. In the first pass the items are random, or warm. */
         if (((pass > 1 || job->warm) && half_pass(&s, &s.user, &s.item, &unused, err) < 0) || half_pass(&s, &s.item, &s.user, &loss, err) < 0)
             goto out;
-        rec_models_step(job, pass, passes, loss + penalty_loss(&s, &s.item));
+        stop = rec_models_step(job, pass, passes, loss + penalty_loss(&s, &s.item), err);
+        if (stop < 0)
+            goto out;
     }
     finish(&s, model);
     rc = 0;

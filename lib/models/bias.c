@@ -111,7 +111,7 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
     const struct rec_ratings *r = job->ratings;
     struct job work = {.r = r};
     size_t passes = (size_t)rec_models_param(&rec_bias_type, job, "passes"), n_sums;
-    int rc = -1;
+    int rc = -1, stop = 0;
 
     if (rec_models_begin(model, &rec_bias_type, job, err) < 0)
         goto out;
@@ -126,10 +126,12 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
     work.sum = rec_malloc(n_sums, sizeof *work.sum, "sums of items", err);
     if (!work.user || !work.item || !work.sum)
         goto out;
-    for (size_t pass = 1; pass <= passes; pass++) {
+    for (size_t pass = 1; !stop && pass <= passes; pass++) {
         if (rec_pool_run(job->threads, work.parts, 1, sweep, &work, err) < 0)
             goto out;
-        rec_models_step(job, pass, passes, solve_items(&work, model->popularity));
+        stop = rec_models_step(job, pass, passes, solve_items(&work, model->popularity), err);
+        if (stop < 0)
+            goto out;
     }
     model->mean = work.mean;
     model->user_bias = keep(model, work.user, r->n_users, err);

@@ -342,7 +342,7 @@ static int train(struct rec_model *model, const struct rec_train_job *given, str
     struct rec_train_job own = *given, *job = &own;
     struct ials s = {0};
     size_t passes = (size_t)rec_models_param(&rec_ials_type, job, "passes");
-    int rc = -1;
+    int rc = -1, stop = 0;
 
     resolve(param, given);
     own.param = param;
@@ -350,12 +350,14 @@ static int train(struct rec_model *model, const struct rec_train_job *given, str
         goto out;
     if (job->warm && half_pass(&s, &s.item, &s.user, NULL, err) < 0)
         goto out;
-    for (size_t pass = 1; pass <= passes; pass++) {
+    for (size_t pass = 1; !stop && pass <= passes; pass++) {
         /* Users come last: they answer to the items as a visitor folded in would, and their side is the cheaper one to sum the loss over.
            In the first pass the items are random, or warm. */
         if (((pass > 1 || job->warm) && half_pass(&s, &s.user, &s.item, NULL, err) < 0) || half_pass(&s, &s.item, &s.user, &loss, err) < 0)
             goto out;
-        rec_models_step(job, pass, passes, loss + penalty_loss(&s.item, s.f));
+        stop = rec_models_step(job, pass, passes, loss + penalty_loss(&s.item, s.f), err);
+        if (stop < 0)
+            goto out;
     }
     /* The model's items lie along the eigenvectors of their own Gramian: folding a user in then needs its diagonal alone. */
     if (rotate(&s, &s.item, &s.user, err) < 0)

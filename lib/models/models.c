@@ -121,12 +121,30 @@ int rec_models_begin(struct rec_model *model, const struct rec_model_type *type,
     return model->params.failed ? rec_err_memory(err, "model") : 0;
 }
 
-void rec_models_step(const struct rec_train_job *job, size_t step, size_t steps, double loss)
+int rec_models_tell(const struct rec_train_job *job, const struct rec_progress *progress, struct rec_err *err)
+{
+    return job->progress ? job->progress(job->context, progress, err) : 0;
+}
+
+int rec_models_step(const struct rec_train_job *job, size_t step, size_t steps, double loss, struct rec_err *err)
 {
     struct rec_progress progress = {.step = step, .steps = steps, .loss = loss, .what = "pass"};
 
-    if (job->progress)
-        job->progress(job->context, &progress);
+    return rec_models_tell(job, &progress, err);
+}
+
+ptrdiff_t rec_models_resume(const struct rec_train_job *job, const struct rec_train_part *part, size_t n, struct rec_err *err)
+{
+    const struct rec_train_saved *saved = job->saved;
+
+    if (!saved)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        if (n != saved->n || strcmp(part[i].name, saved->part[i].name) != 0 || part[i].size != saved->part[i].size)
+            return rec_err_set(err, "checkpoint: not of this training: its %s differ", part[i].name);
+    for (size_t i = 0; i < n; i++)
+        memcpy(part[i].data, saved->part[i].data, part[i].size);
+    return (ptrdiff_t)saved->step;
 }
 
 double rec_models_param(const struct rec_model_type *type, const struct rec_train_job *job, const char *name)

@@ -14,8 +14,16 @@ int rec_models_begin(struct rec_model *model, const struct rec_model_type *type,
 /** Zeroed memory that rec_model_clear will free. */
 void *rec_models_own(struct rec_model *model, size_t n, size_t size, struct rec_err *err);
 
-/** Tells the caller that pass `step` of `steps` is done. */
-void rec_models_step(const struct rec_train_job *job, size_t step, size_t steps, double loss);
+/** Tells the caller that pass `step` of `steps` is done, of a model that cannot be scored in between.
+ *  @return 0, 1: training is to end here, -1 */
+int rec_models_step(const struct rec_train_job *job, size_t step, size_t steps, double loss, struct rec_err *err);
+
+/** The same with all that is to be told. */
+int rec_models_tell(const struct rec_train_job *job, const struct rec_progress *progress, struct rec_err *err);
+
+/** Copies what a checkpoint has kept into the parts. Returns the number of steps that are done: 0 without a checkpoint; -1 when it is of other
+ *  parts than these. */
+ptrdiff_t rec_models_resume(const struct rec_train_job *job, const struct rec_train_part *part, size_t n, struct rec_err *err);
 
 /** The value of a parameter of the type by its name, which must exist. */
 double rec_models_param(const struct rec_model_type *type, const struct rec_train_job *job, const char *name);

@@ -55,10 +55,10 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
     rc = 0;
 out:
     free(sum);
+    if (rc == 0 && rec_models_step(job, 1, 1, NAN, err) < 0)
+        rc = -1;
     if (rc < 0)
         rec_model_clear(model);
-    else
-        rec_models_step(job, 1, 1, NAN);
     return rc;
 }
 

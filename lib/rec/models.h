@@ -28,11 +28,28 @@ struct rec_param {
     const char *help;
 };
 
-/** One step of training done: pass `step` of `steps`, with its loss (NAN when the model has none) and the seconds since the start. */
+/** A piece of what a training that goes on needs, beside ratings, parameters and seed. */
+struct rec_train_part {
+    const char *name;      /**< "user_factors"; the same in every step */
+    void *data;
+    size_t size;           /**< bytes; the same in every step */
+};
+
+/** One step of training done: pass `step` of `steps`, with its loss (NAN when the model has none). */
 struct rec_progress {
     size_t step, steps;
     double loss;
     const char *what;      /**< "pass", "users" */
+    const struct rec_model *model; /**< as it would score if training ended here, while this call lasts; NULL: it cannot be told in between */
+    const struct rec_train_part *state; /**< [n_state] all that the next step begins with: what a checkpoint keeps; NULL: cannot go on from here */
+    size_t n_state;
+};
+
+/** What a checkpoint has kept. */
+struct rec_train_saved {
+    size_t step;
+    const struct rec_train_part *part;
+    size_t n;
 };
 
 struct rec_train_job {
@@ -41,7 +58,10 @@ struct rec_train_job {
     uint64_t seed;
     unsigned threads;
     const struct rec_model *warm; /**< an earlier model to begin with, of the same type and number of factors; NULL: random factors */
-    void (*progress)(void *context, const struct rec_progress *progress);
+    const struct rec_features *features; /**< of users and items, in id tables of their own; NULL: none */
+    const struct rec_train_saved *saved; /**< go on from there; NULL: from the start */
+    /** Called after each step. @return 0, 1: training is to end here with what it has, -1: it fails. NULL: nobody watches */
+    int (*progress)(void *context, const struct rec_progress *progress, struct rec_err *err);
     void *context;
 };
 

@@ -94,7 +94,7 @@ int rec_version_path(struct rec_buf *out, const struct rec_registry *registry, c
 
 /** What a version is made of. Paths are of files that stay where they are; NULL: there is none. */
 struct rec_registry_add {
-    const char *model;           /**< rec.model/1, whole: becomes model.rec */
+    const char *model;           /**< rec.model, whole: becomes model.rec */
     const char *metrics;         /**< flat JSON, as rec-eval writes: metrics.json */
     const char *users;           /**< rec-eval --per-user: users.csv, for tests of significance */
     const char *trace;           /**< CSV by pass, as rec-train --trace: trace.csv */

@@ -3,7 +3,7 @@
  * score: what a trained model says. Predicting, ranking, finding neighbours; no training, no BLAS, so that a process that
  * lives for one request can afford it.
  *
- *     model     the rec.model/1 file: reading, checking, writing
+ *     model     the rec.model file: reading, checking, writing
  *     predict   one score for a (user, item) pair
  *     rank      the best items for many users, seen ones left out
  *     similar   the items nearest to an item
@@ -12,8 +12,15 @@
  *     block     ids that are asked for, a block at a time
  *     lists     ranked lists as CSV, JSON lines, a TREC run or a table
  *
- * A model is scored by the tensors it has: score(u, i) = mean + user_bias[u] + item_bias[i] + <user_factors[u], item_factors[i]>,
- * where what is absent counts as nothing. `popular` is an item_bias alone.
+ * A model is scored by the tensors it has; what is absent counts as nothing:
+ *
+ *     score(u, i) = mean + user_bias[u] + item_bias[i] + <user_factors[u], item_factors[i]>
+ *                 + |H|^-e sum over j in H of links[j][i] + sum over (v, w) near u, v having seen i, of w
+ *
+ * H, the history of u, is the row of seen; e is history_exponent. `popular` is an item_bias alone, `ials` factors alone, `ease` and the
+ * neighbourhood models links alone. A model may tell as well how factors come from a history: history_factors, from which
+ * user_factors[u] = own + |H|^-e sum over j in H of history_factors[j] (own is 0 in the linear filters, learnt in SVD++).
+ * A weighted sum of models is again such a model.
  */
 #ifndef REC_SCORE_H
 #define REC_SCORE_H
@@ -35,15 +42,24 @@ struct rec_model {
     const float *popularity;     /**< [n_items]: what an unknown user is offered; number of ratings, unless the model says better */
     const int64_t *seen_ptr;     /**< [n_users + 1] and */
     const int32_t *seen_item;    /**< [..]: the training pairs, left out of recommendations */
+    double history_exponent;     /**< e above: 0, 0.5, ... 1 */
+    const float *history_factors; /**< [n_items, factors], or NULL */
+    const int64_t *link_ptr;     /**< [n_items + 1]: row j are the items that j in a history speaks for; or NULL */
+    const int32_t *link_item;    /**< ascending in a row, none twice */
+    const float *link_weight;
+    const float *links;          /**< [n_items, n_items]: all of them in place of the three above; or NULL */
+    const int64_t *near_ptr;     /**< [n_users + 1]: row u are the users whose items speak for u; or NULL */
+    const int32_t *near_user;    /**< ascending in a row, none twice */
+    const float *near_weight;
     struct rec_ids users, items;
     struct rec_buf params;       /**< hyper-parameters as flat JSON text */
     char *history;
     uint32_t digest;             /**< of the file it was read from */
     struct rec_safetensors file; /**< what the arrays are borrowed from after _read */
-    void *owned[8];              /**< what _clear frees besides, when they were made by training */
+    void *owned[16];             /**< what _clear frees besides, when they were made by training */
 };
 
-/** Reads and checks a rec.model/1 file: shapes agree, indices are in range, factors and biases are finite. */
+/** Reads and checks a rec.model file: shapes agree, indices are in range, all numbers are finite. */
 int rec_model_read(struct rec_model *model, const char *path, struct rec_err *err);
 int rec_model_load(struct rec_model *model, struct rec_safetensors *file, struct rec_err *err); /**< takes `file` */
 int rec_model_write(const struct rec_model *model, const char *history, struct rec_out *out, struct rec_err *err) REC_RESULT_USED;

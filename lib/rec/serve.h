@@ -42,7 +42,7 @@ struct rec_serve;
 
 /** Texts are borrowed for the life of the service. Zero, or NULL, is a default that works. */
 struct rec_serve_config {
-    const char *model;               /**< a rec.model/1 file */
+    const char *model;               /**< a rec.model file */
     const char *catalogue;           /**< a rec.catalogue/1 file, or NULL: no titles */
     const char *store;               /**< URL; NULL: no accounts, no feedback: everybody may ask for recommendations */
     const char *keys;                /**< the keyring; NULL: tokens, accounts' e-mail and API keys' check work without what needs it */

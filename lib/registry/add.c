@@ -184,7 +184,7 @@ static int read_model(struct rec_version *v, char **history, const struct rec_fo
         rec_err_memory(err, name);
         goto out;
     }
-    if (rec_safetensors_open(&file, path.data, err) < 0 || rec_safetensors_expect(&file, "rec.model", 1, err) < 0) {
+    if (rec_safetensors_open(&file, path.data, err) < 0 || rec_safetensors_expect(&file, "rec.model", 2, err) < 0) {
         /* Of the copy nobody has heard. */
         size_t n = strlen(path.data);
         if (err && !strncmp(err->text, path.data, n)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rec.model/1 file (rec-format(5)): the tensors that score, the id tables, what each user has seen.
+ * The rec.model file (rec-format(5)): the tensors that score, the id tables, what each user has seen. Version 2 is written only for a model
+ * that has links, neighbours or factors of histories: a reader of version 1 would leave them out of the score.
  */
 #include <rec/score.h>
 
@@ -54,6 +55,44 @@ static int load_factors(struct rec_model *m, struct rec_err *err)
     return 0;
 }
 
+/* Sparse rows with a weight for each entry; or none at all. */
+static int load_weighted(const struct rec_model *m, const char *prefix, const char *index_name, size_t rows, size_t cols, const int64_t **ptr,
+                         const int32_t **index, const float **weight, struct rec_err *err)
+{
+    char ptr_name[32], weight_name[32];
+    size_t n;
+
+    snprintf(ptr_name, sizeof ptr_name, "%s_ptr", prefix);
+    snprintf(weight_name, sizeof weight_name, "%s_weight", prefix);
+    if (rec_safetensors_find(&m->file, ptr_name) == NULL)
+        return 0;
+    if (rec_csr_load(&m->file, ptr_name, index_name, rows, cols, ptr, index, &n, err) < 0 || load_vector(m, weight_name, n, weight, err) < 0)
+        return -1;
+    return *weight ? 0 : rec_err_set(err, "%s: no tensor %s", m->file.name, weight_name);
+}
+
+/* What makes it a model of version 2. */
+static int load_history_terms(struct rec_model *m, struct rec_err *err)
+{
+    size_t width;
+
+    if (rec_safetensors_find(&m->file, "history_factors") != NULL) {
+        if (load_matrix(m, "history_factors", m->n_items, &m->history_factors, &width, err) < 0)
+            return -1;
+        if (width != m->factors)
+            return rec_err_set(err, "%s: items have %zu factors, histories %zu", m->file.name, m->factors, width);
+    }
+    if (rec_safetensors_find(&m->file, "links") != NULL) {
+        if (load_matrix(m, "links", m->n_items, &m->links, &width, err) < 0)
+            return -1;
+        if (width != m->n_items)
+            return rec_err_set(err, "%s: tensor links has %zu columns for %zu items", m->file.name, width, m->n_items);
+    }
+    if (load_weighted(m, "link", "link_item", m->n_items, m->n_items, &m->link_ptr, &m->link_item, &m->link_weight, err) < 0)
+        return -1;
+    return load_weighted(m, "near", "near_user", m->n_users, m->n_users, &m->near_ptr, &m->near_user, &m->near_weight, err);
+}
+
 static int load_number(const struct rec_model *m, const char *key, double *out, struct rec_err *err)
 {
     const char *text = rec_safetensors_meta(&m->file, key);
@@ -74,7 +113,8 @@ static int load_meta(struct rec_model *m, struct rec_err *err)
         return rec_err_set(err, "%s: header: metadata scale: %.32s is neither ratings nor ranks", m->file.name, scale);
     m->ratings_scale = scale != NULL && strcmp(scale, "ratings") == 0;
     if (load_number(m, "mean", &m->mean, err) < 0 || load_number(m, "low", &m->low, err) < 0 ||
-        load_number(m, "high", &m->high, err) < 0 || load_number(m, "spread", &m->spread, err) < 0)
+        load_number(m, "high", &m->high, err) < 0 || load_number(m, "spread", &m->spread, err) < 0 ||
+        load_number(m, "history_exponent", &m->history_exponent, err) < 0)
         return -1;
     if (m->low > m->high)
         return rec_err_set(err, "%s: header: metadata low is greater than high", m->file.name);
@@ -87,7 +127,7 @@ static int load_all(struct rec_model *m, struct rec_err *err)
 {
     const struct rec_safetensors *file = &m->file;
     size_t seen;
-    if (rec_safetensors_expect(file, "rec.model", 1, err) < 0 || load_meta(m, err) < 0 ||
+    if (rec_safetensors_expect(file, "rec.model", 2, err) < 0 || load_meta(m, err) < 0 ||
         rec_ids_load(&m->users, file, "users", err) < 0 || rec_ids_load(&m->items, file, "items", err) < 0)
         return -1;
     m->digest = file->crc32c;
@@ -95,7 +135,7 @@ static int load_all(struct rec_model *m, struct rec_err *err)
     m->n_items = m->items.n;
     if (load_factors(m, err) < 0 || load_vector(m, "user_bias", m->n_users, &m->user_bias, err) < 0 ||
         load_vector(m, "item_bias", m->n_items, &m->item_bias, err) < 0 ||
-        load_vector(m, "popularity", m->n_items, &m->popularity, err) < 0)
+        load_vector(m, "popularity", m->n_items, &m->popularity, err) < 0 || load_history_terms(m, err) < 0)
         return -1;
     if (m->popularity == NULL)
         return rec_err_set(err, "%s: no tensor popularity", file->name);
@@ -131,9 +171,14 @@ static void put_number(struct rec_safetensors_out *file, const char *key, double
     rec_safetensors_put_meta(file, key, text);
 }
 
+static bool version_2(const struct rec_model *m)
+{
+    return m->history_factors || m->links || m->link_ptr || m->near_ptr;
+}
+
 static void put_meta(struct rec_safetensors_out *file, const struct rec_model *m, const char *history)
 {
-    rec_safetensors_put_meta(file, "format", "rec.model/1");
+    rec_safetensors_put_meta(file, "format", version_2(m) ? "rec.model/2" : "rec.model/1");
     if (history != NULL && history[0] != '\0')
         rec_safetensors_put_meta(file, "history", history);
     rec_safetensors_put_meta(file, "type", m->type);
@@ -144,6 +189,8 @@ static void put_meta(struct rec_safetensors_out *file, const struct rec_model *m
     put_number(file, "high", m->high);
     if (m->spread > 0)
         put_number(file, "spread", m->spread);
+    if (version_2(m))
+        put_number(file, "history_exponent", m->history_exponent);
 }
 
 static void put_vector(struct rec_safetensors_out *file, const char *name, size_t n, const float *data)
@@ -158,6 +205,16 @@ static void put_matrix(struct rec_safetensors_out *file, const char *name, size_
         rec_safetensors_put(file, name, REC_F32, 2, (uint64_t[]){n, factors}, data);
 }
 
+static void put_weighted(struct rec_safetensors_out *file, const char *const name[3], size_t rows, const int64_t *ptr, const int32_t *index,
+                         const float *weight)
+{
+    if (ptr == NULL)
+        return;
+    rec_safetensors_put(file, name[0], REC_I64, 1, (uint64_t[]){rows + 1}, ptr);
+    rec_safetensors_put(file, name[1], REC_I32, 1, (uint64_t[]){(uint64_t)ptr[rows]}, index);
+    rec_safetensors_put(file, name[2], REC_F32, 1, (uint64_t[]){(uint64_t)ptr[rows]}, weight);
+}
+
 int rec_model_write(const struct rec_model *model, const char *history, struct rec_out *out, struct rec_err *err)
 {
     const struct rec_model *m = model;
@@ -169,6 +226,10 @@ int rec_model_write(const struct rec_model *model, const char *history, struct r
     put_vector(&file, "user_bias", m->n_users, m->user_bias);
     put_vector(&file, "item_bias", m->n_items, m->item_bias);
     put_vector(&file, "popularity", m->n_items, m->popularity);
+    put_matrix(&file, "history_factors", m->n_items, m->factors, m->history_factors);
+    put_matrix(&file, "links", m->n_items, m->n_items, m->links);
+    put_weighted(&file, (const char *const[]){"link_ptr", "link_item", "link_weight"}, m->n_items, m->link_ptr, m->link_item, m->link_weight);
+    put_weighted(&file, (const char *const[]){"near_ptr", "near_user", "near_weight"}, m->n_users, m->near_ptr, m->near_user, m->near_weight);
     rec_safetensors_put(&file, "seen_ptr", REC_I64, 1, (uint64_t[]){m->n_users + 1}, m->seen_ptr);
     rec_safetensors_put(&file, "seen_item", REC_I32, 1, (uint64_t[]){(uint64_t)m->seen_ptr[m->n_users]}, m->seen_item);
     rec_ids_put(&file, "users", &m->users);

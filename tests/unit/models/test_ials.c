@@ -82,9 +82,11 @@ static double reference(double *x, double *y, const double *weight, const struct
     return loss;
 }
 
-static void keep_loss(void *context, const struct rec_progress *progress)
+static int keep_loss(void *context, const struct rec_progress *progress, struct rec_err *err)
 {
     *(double *)context = progress->loss;
+    (void)err;
+    return 0;
 }
 
 static void check(const struct setting *s, const char *solver, double solver_value, const char *extra, double extra_value, double tolerance)

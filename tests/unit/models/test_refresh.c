@@ -54,11 +54,13 @@ struct losses {
     double first, last;
 };
 
-static void note_loss(void *context, const struct rec_progress *p)
+static int note_loss(void *context, const struct rec_progress *p, struct rec_err *failure)
 {
     struct losses *l = context;
     l->first = p->step == 1 ? p->loss : l->first;
     l->last = p->loss;
+    (void)failure;
+    return 0;
 }
 
 static struct losses train(struct rec_model *model, const char *name, const struct rec_ratings *r, double passes, const struct rec_model *warm)

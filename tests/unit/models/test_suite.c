@@ -85,13 +85,15 @@ struct losses {
     size_t n;
 };
 
-static void note_loss(void *context, const struct rec_progress *progress)
+static int note_loss(void *context, const struct rec_progress *progress, struct rec_err *err)
 {
     struct losses *losses = context;
 
     assert_true(progress->step >= 1 && progress->step <= progress->steps);
     if (losses->n < LOSSES)
         losses->loss[losses->n++] = progress->loss;
+    (void)err;
+    return 0;
 }
 
 static void set(const struct rec_model_type *type, double *param, const char *name, double value)

@@ -171,7 +171,7 @@ static void refuses_odd_metadata(void **state)
         {"\"format\":\"rec.model/1\",\"type\":\"a\"", "no tensor users.bytes"},
         {"\"format\":\"rec.model/0\",\"type\":\"a\"", "has no version"},
         {"\"format\":\"rec.model/\",\"type\":\"a\"", "has no version"},
-        {"\"format\":\"rec.model/2\",\"type\":\"a\"", "reads up to rec.model/1"},
+        {"\"format\":\"rec.model/3\",\"type\":\"a\"", "reads up to rec.model/2"},
         {"\"format\":\"rec.model\",\"type\":\"a\"", "is rec.model, not rec.model"},
         {"\"type\":\"a\"", "no `format`"},
     };
