@@ -133,6 +133,11 @@ int rec_models_step(const struct rec_train_job *job, size_t step, size_t steps, 
     return rec_models_tell(job, &progress, err);
 }
 
+bool rec_models_wanted(const struct rec_train_job *job, size_t step, size_t steps)
+{
+    return job->progress && job->wants_model && job->wants_model(job->context, step, steps);
+}
+
 ptrdiff_t rec_models_resume(const struct rec_train_job *job, const struct rec_train_part *part, size_t n, struct rec_err *err)
 {
     const struct rec_train_saved *saved = job->saved;

@@ -21,6 +21,9 @@ int rec_models_step(const struct rec_train_job *job, size_t step, size_t steps, 
 /** The same with all that is to be told. */
 int rec_models_tell(const struct rec_train_job *job, const struct rec_progress *progress, struct rec_err *err);
 
+/** Whether that will look at the model after this step: where telling it costs something, and it is not told otherwise. */
+bool rec_models_wanted(const struct rec_train_job *job, size_t step, size_t steps);
+
 /** Copies what a checkpoint has kept into the parts. Returns the number of steps that are done: 0 without a checkpoint; -1 when it is of other
  *  parts than these. */
 ptrdiff_t rec_models_resume(const struct rec_train_job *job, const struct rec_train_part *part, size_t n, struct rec_err *err);

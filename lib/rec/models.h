@@ -26,6 +26,8 @@ struct rec_param {
     const char *choices;   /**< "cg|cholesky": the value is an index into it; NULL for a number */
     bool integer;
     const char *help;
+    double lo, hi;         /**< where rec-tune looks unless told otherwise, as [lo, hi], of choices their indices; both 0: it leaves the default */
+    bool log;              /**< looked for evenly in its logarithm; lo > 0 */
 };
 
 /** A piece of what a training that goes on needs, beside ratings, parameters and seed. */
@@ -62,7 +64,9 @@ struct rec_train_job {
     const struct rec_train_saved *saved; /**< go on from there; NULL: from the start */
     /** Called after each step. @return 0, 1: training is to end here with what it has, -1: it fails. NULL: nobody watches */
     int (*progress)(void *context, const struct rec_progress *progress, struct rec_err *err);
-    void *context;
+    /** Whether progress after step `step` will look at its model: a trainer for whom that costs something asks first. NULL: never */
+    bool (*wants_model)(void *context, size_t step, size_t steps);
+    void *context;             /**< of both */
 };
 
 struct rec_model_type {
