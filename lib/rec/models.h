@@ -62,6 +62,9 @@ struct rec_train_job {
     const struct rec_model *warm; /**< an earlier model to begin with, of the same type and number of factors; NULL: random factors */
     const struct rec_features *features; /**< of users and items, in id tables of their own; NULL: none */
     const struct rec_train_saved *saved; /**< go on from there; NULL: from the start */
+    const struct rec_model *const *of; /**< [n_of] of a type that combines: the models; `ratings` are for fitting their weights then */
+    size_t n_of;
+    const double *weight;  /**< [n_of] the weights, and `ratings` may be NULL; NULL: they are to be fitted */
     /** Called after each step. @return 0, 1: training is to end here with what it has, -1: it fails. NULL: nobody watches */
     int (*progress)(void *context, const struct rec_progress *progress, struct rec_err *err);
     /** Whether progress after step `step` will look at its model: a trainer for whom that costs something asks first. NULL: never */
@@ -75,8 +78,9 @@ struct rec_model_type {
     const char *paper;     /**< what it follows */
     bool implicit;         /**< learns from which pairs there are (true) or from their values (false) */
     bool warms;            /**< can begin with an earlier model */
+    bool combines;         /**< is made of other models (job->of), not of ratings alone */
     const struct rec_param *params;
-    /** Fills `model`, which borrows id tables and rows (as what is seen) of job->ratings and owns its other arrays. */
+    /** Fills `model`, which borrows id tables and rows (as what is seen) of job->ratings, or of the models of job->of, and owns its other arrays. */
     int (*train)(struct rec_model *model, const struct rec_train_job *job, struct rec_err *err);
 };
 

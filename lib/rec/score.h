@@ -53,6 +53,8 @@ struct rec_model {
     const float *near_weight;
     struct rec_ids users, items;
     struct rec_buf params;       /**< hyper-parameters as flat JSON text */
+    struct rec_buf parts;        /**< of a weighted sum of models: the array of its parts as flat JSON text (rec-format(5)); empty: it is none */
+    const float *part_bias;      /**< [parts, n_items]: the item_bias of each part by itself, which folding in asks for; NULL: no part has one */
     char *history;
     uint32_t digest;             /**< of the file it was read from */
     struct rec_safetensors file; /**< what the arrays are borrowed from after _read */

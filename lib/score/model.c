@@ -93,6 +93,36 @@ static int load_history_terms(struct rec_model *m, struct rec_err *err)
     return load_weighted(m, "near", "near_user", m->n_users, m->n_users, &m->near_ptr, &m->near_user, &m->near_weight, err);
 }
 
+/* What a weighted sum of models tells of its parts. */
+static int load_parts(struct rec_model *m, struct rec_err *err)
+{
+    const char *text = rec_safetensors_meta(&m->file, "parts");
+    struct rec_json_value *parts;
+    uint64_t shape[2];
+    size_t n;
+
+    if (text == NULL)
+        return 0;
+    parts = rec_json_read(m->file.name, text, strlen(text), err);
+    if (parts == NULL)
+        return -1;
+    n = rec_json_length(parts);
+    rec_json_free(parts);
+    if (n == 0)
+        return rec_err_set(err, "%s: header: metadata parts is not an array, or empty", m->file.name);
+    rec_buf_adds(&m->parts, text);
+    if (m->parts.failed)
+        return rec_err_memory(err, m->file.name);
+    if (rec_safetensors_find(&m->file, "part_bias") == NULL)
+        return 0;
+    m->part_bias = rec_safetensors_get(&m->file, "part_bias", REC_F32, 2, shape, err);
+    if (m->part_bias == NULL)
+        return -1;
+    if (shape[0] != n || shape[1] != m->n_items)
+        return rec_err_set(err, "%s: tensor part_bias is not %zu parts by %zu items", m->file.name, n, m->n_items);
+    return rec_safetensors_finite(&m->file, "part_bias", m->part_bias, n * m->n_items, err);
+}
+
 static int load_number(const struct rec_model *m, const char *key, double *out, struct rec_err *err)
 {
     const char *text = rec_safetensors_meta(&m->file, key);
@@ -135,7 +165,8 @@ static int load_all(struct rec_model *m, struct rec_err *err)
     m->n_items = m->items.n;
     if (load_factors(m, err) < 0 || load_vector(m, "user_bias", m->n_users, &m->user_bias, err) < 0 ||
         load_vector(m, "item_bias", m->n_items, &m->item_bias, err) < 0 ||
-        load_vector(m, "popularity", m->n_items, &m->popularity, err) < 0 || load_history_terms(m, err) < 0)
+        load_vector(m, "popularity", m->n_items, &m->popularity, err) < 0 || load_history_terms(m, err) < 0 ||
+        load_parts(m, err) < 0)
         return -1;
     if (m->popularity == NULL)
         return rec_err_set(err, "%s: no tensor popularity", file->name);
@@ -191,6 +222,17 @@ static void put_meta(struct rec_safetensors_out *file, const struct rec_model *m
         put_number(file, "spread", m->spread);
     if (version_2(m))
         put_number(file, "history_exponent", m->history_exponent);
+    if (m->parts.len > 0)
+        rec_safetensors_put_meta(file, "parts", m->parts.data);
+}
+
+static size_t count_parts(const struct rec_model *m, struct rec_err *err)
+{
+    struct rec_json_value *parts = rec_json_read("parts", m->parts.data, m->parts.len, err);
+    size_t n = rec_json_length(parts);
+
+    rec_json_free(parts);
+    return n;
 }
 
 static void put_vector(struct rec_safetensors_out *file, const char *name, size_t n, const float *data)
@@ -219,7 +261,10 @@ int rec_model_write(const struct rec_model *model, const char *history, struct r
 {
     const struct rec_model *m = model;
     struct rec_safetensors_out file = {0};
+    size_t parts = m->part_bias != NULL ? count_parts(m, err) : 0;
     int result;
+    if (m->part_bias != NULL && parts == 0)
+        return -1;
     put_meta(&file, m, history);
     put_matrix(&file, "user_factors", m->n_users, m->factors, m->user_factors);
     put_matrix(&file, "item_factors", m->n_items, m->factors, m->item_factors);
@@ -230,6 +275,7 @@ int rec_model_write(const struct rec_model *model, const char *history, struct r
     put_matrix(&file, "links", m->n_items, m->n_items, m->links);
     put_weighted(&file, (const char *const[]){"link_ptr", "link_item", "link_weight"}, m->n_items, m->link_ptr, m->link_item, m->link_weight);
     put_weighted(&file, (const char *const[]){"near_ptr", "near_user", "near_weight"}, m->n_users, m->near_ptr, m->near_user, m->near_weight);
+    put_matrix(&file, "part_bias", parts, m->n_items, m->part_bias);
     rec_safetensors_put(&file, "seen_ptr", REC_I64, 1, (uint64_t[]){m->n_users + 1}, m->seen_ptr);
     rec_safetensors_put(&file, "seen_item", REC_I32, 1, (uint64_t[]){(uint64_t)m->seen_ptr[m->n_users]}, m->seen_item);
     rec_ids_put(&file, "users", &m->users);
@@ -246,6 +292,7 @@ void rec_model_clear(struct rec_model *model)
     rec_ids_clear(&model->users);
     rec_ids_clear(&model->items);
     rec_buf_clear(&model->params);
+    rec_buf_clear(&model->parts);
     free(model->history);
     rec_safetensors_close(&model->file);
     *model = (struct rec_model){0};
