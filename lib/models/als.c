@@ -21,13 +21,14 @@
 
 static const struct rec_param params[] = {
     {.name = "factors", .def = 64, .min = 1, .max = 2047, .integer = true,
-     .help = "numbers that describe a user and an item; more find finer taste, cost time and memory"},
+     .help = "numbers that describe a user and an item; more find finer taste, cost time and memory", .lo = 8, .hi = 128, .log = true},
     {.name = "passes", .def = 10, .min = 1, .max = 10000, .integer = true, .help = "alternations of users and items"},
     {.name = "regularization", .def = 2.8, .min = 0, .max = 1e6,
-     .help = "draws factors to zero; more for sparse data and many factors"},
-    {.name = "regularization-biases", .def = 1.2, .min = 0, .max = 1e6, .help = "draws biases to zero"},
+     .help = "draws factors to zero; more for sparse data and many factors", .lo = 0.3, .hi = 30, .log = true},
+    {.name = "regularization-biases", .def = 1.2, .min = 0, .max = 1e6, .help = "draws biases to zero", .lo = 0.1, .hi = 10,
+     .log = true},
     {.name = "exponent", .def = 0.3, .min = 0, .max = 2,
-     .help = "regularization grows with this power of the number of ratings in a row; 0: the same for all"},
+     .help = "regularization grows with this power of the number of ratings in a row; 0: the same for all", .lo = 0, .hi = 1},
     {.name = "deviation", .def = 0.1, .min = 1e-6, .max = 100, .help = "standard deviation of a random first score, before training"},
     {.name = NULL},
 };
@@ -51,6 +52,7 @@ struct als {
     char *scratch;         /* [threads, scratch_size] */
     size_t scratch_size;
     unsigned threads;
+    float *shown[4];       /* what of the model is shown between passes: factors and biases of users and items; NULL: never */
 };
 
 struct half {
@@ -193,51 +195,97 @@ static int set_up(struct als *s, struct rec_model *model, const struct rec_train
     return allocate(s, model, r, err) < 0 ? -1 : begin_items(s, job, err);
 }
 
-/* Back to the unit of the ratings, and rows closed up from ld to f. */
-static void finish(struct als *s, struct rec_model *model)
+/* A side in the unit of the ratings, rows closed up from ld to f: in new places, or where it is. */
+static void convert(float *x, float *bias, const struct als *s, const struct side *side)
 {
     float root = (float)sqrt(s->unit);
-    struct side *sides[] = {&s->user, &s->item};
 
-    for (size_t i = 0; i < 2; i++) {
-        struct side *side = sides[i];
-        for (size_t r = 0; r < side->rows; r++) {
-            for (size_t k = 0; k < s->f; k++)
-                side->x[r * s->f + k] = side->x[r * s->ld + k] * root;
-            side->bias[r] = rec_models_float(side->bias[r] * s->unit);
-        }
+    for (size_t r = 0; r < side->rows; r++) {
+        for (size_t k = 0; k < s->f; k++)
+            x[r * s->f + k] = side->x[r * s->ld + k] * root;
+        bias[r] = rec_models_float(side->bias[r] * s->unit);
     }
+}
+
+/* The model, in these arrays. */
+static void fill(struct rec_model *model, const struct als *s, float *user, float *item, float *user_bias, float *item_bias)
+{
+    convert(user, user_bias, s, &s->user);
+    convert(item, item_bias, s, &s->item);
     model->factors = s->f;
     model->mean = s->mean;
     model->spread = s->unit;
-    model->user_factors = s->user.x;
-    model->item_factors = s->item.x;
-    model->user_bias = s->user.bias;
-    model->item_bias = s->item.bias;
+    model->user_factors = user;
+    model->item_factors = item;
+    model->user_bias = user_bias;
+    model->item_bias = item_bias;
+}
+
+/* Training goes on with its own arrays: what is shown is a copy, made when somebody looks. */
+static int show(struct rec_model *out, struct als *s, const struct rec_model *model, struct rec_err *err)
+{
+    size_t n[] = {s->user.rows * s->f, s->item.rows * s->f, s->user.rows, s->item.rows};
+
+    for (size_t i = 0; i < REC_LENGTH(n); i++)
+        if (!s->shown[i] && !(s->shown[i] = rec_malloc(n[i], sizeof(float), "model", err)))
+            return -1;
+    *out = *model;
+    fill(out, s, s->shown[0], s->shown[1], s->shown[2], s->shown[3]);
+    return 0;
+}
+
+/* Items come last in a checkpoint's row of parts; users suffice for the next pass, and items for a training whose last pass it was. */
+static size_t list_parts(struct rec_train_part part[4], const struct als *s)
+{
+    part[0] = (struct rec_train_part){"user_rows", s->user.x, s->user.rows * s->ld * sizeof(float)};
+    part[1] = (struct rec_train_part){"user_bias", s->user.bias, s->user.rows * sizeof(float)};
+    part[2] = (struct rec_train_part){"item_rows", s->item.x, s->item.rows * s->ld * sizeof(float)};
+    part[3] = (struct rec_train_part){"item_bias", s->item.bias, s->item.rows * sizeof(float)};
+    return 4;
+}
+
+static int tell(struct als *s, const struct rec_model *model, const struct rec_train_job *job, size_t pass, size_t passes, double loss,
+                struct rec_err *err)
+{
+    struct rec_train_part part[4];
+    struct rec_model shown;
+    struct rec_progress progress = {.step = pass, .steps = passes, .loss = loss, .what = "pass", .state = part, .n_state = list_parts(part, s)};
+
+    if (rec_models_wanted(job, pass, passes)) {
+        if (show(&shown, s, model, err) < 0)
+            return -1;
+        progress.model = &shown;
+    }
+    return rec_models_tell(job, &progress, err);
 }
 
 static int train(struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
 {
     struct als s = {0};
     size_t passes = (size_t)rec_models_param(&rec_als_type, job, "passes");
+    struct rec_train_part part[4];
+    ptrdiff_t done;
     double unused, loss;
     int rc = -1, stop = 0;
 
-    if (rec_models_begin(model, &rec_als_type, job, err) < 0 || set_up(&s, model, job, err) < 0)
+    if (rec_models_begin(model, &rec_als_type, job, err) < 0 || set_up(&s, model, job, err) < 0 ||
+        (done = rec_models_resume(job, part, list_parts(part, &s), err)) < 0)
         goto out;
-    if (job->warm && half_pass(&s, &s.item, &s.user, &unused, err) < 0)
+    if (job->warm && done == 0 && half_pass(&s, &s.item, &s.user, &unused, err) < 0)
         goto out;
-    for (size_t pass = 1; !stop && pass <= passes; pass++) {
+    for (size_t pass = (size_t)done + 1; !stop && pass <= passes; pass++) {
         /* Users come last: they answer to the items as a visitor folded in would. In the first pass the items are random, or warm. */
         if (((pass > 1 || job->warm) && half_pass(&s, &s.user, &s.item, &unused, err) < 0) || half_pass(&s, &s.item, &s.user, &loss, err) < 0)
             goto out;
-        stop = rec_models_step(job, pass, passes, loss + penalty_loss(&s, &s.item), err);
+        stop = tell(&s, model, job, pass, passes, loss + penalty_loss(&s, &s.item), err);
         if (stop < 0)
             goto out;
     }
-    finish(&s, model);
+    fill(model, &s, s.user.x, s.item.x, s.user.bias, s.item.bias);
     rc = 0;
 out:
+    for (size_t i = 0; i < REC_LENGTH(s.shown); i++)
+        free(s.shown[i]);
     rec_csr_clear(&s.by_item);
     free(s.scratch);
     if (rc < 0)

@@ -16,9 +16,9 @@
 
 static const struct rec_param params[] = {
     {.name = "regularization-users", .def = 5, .min = 0, .max = 1e9,
-     .help = "as many ratings at the mean are added to each user's; more draws users to the mean"},
+     .help = "as many ratings at the mean are added to each user's; more draws users to the mean", .lo = 0.3, .hi = 100, .log = true},
     {.name = "regularization-items", .def = 3, .min = 0, .max = 1e9,
-     .help = "as many ratings at the mean are added to each item's; more draws items to the mean"},
+     .help = "as many ratings at the mean are added to each item's; more draws items to the mean", .lo = 0.3, .hi = 100, .log = true},
     {.name = "passes", .def = 10, .min = 1, .max = 10000, .integer = true, .help = "alternations of users and items"},
     {.name = NULL},
 };
@@ -97,46 +97,70 @@ static double mean(const struct rec_ratings *r)
     return sum / (double)r->nnz;
 }
 
-static const float *keep(struct rec_model *model, const double *bias, size_t n, struct rec_err *err)
+static void round_all(float *out, const double *bias, size_t n)
 {
-    float *out = rec_models_own(model, n, sizeof *out, err);
-
-    for (size_t i = 0; out && i < n; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = rec_models_float(bias[i]);
-    return out;
+}
+
+/* The model's own arrays take what there is, now and after every pass that somebody looks at. */
+static void fill(struct rec_model *model, float *user, float *item, const struct job *work)
+{
+    round_all(user, work->user, model->n_users);
+    round_all(item, work->item, model->n_items);
+    model->mean = work->mean;
+    model->user_bias = user;
+    model->item_bias = item;
+}
+
+static int set_up(struct job *work, const struct rec_train_job *job, struct rec_err *err)
+{
+    const struct rec_ratings *r = job->ratings;
+    size_t n_sums;
+
+    work->reg_user = rec_models_param(&rec_bias_type, job, "regularization-users");
+    work->reg_item = rec_models_param(&rec_bias_type, job, "regularization-items");
+    work->mean = mean(r);
+    work->parts = 1 + r->nnz / (r->n_items + 1) < PARTS ? 1 + r->nnz / (r->n_items + 1) : PARTS;
+    if (rec_size_mul(&n_sums, work->parts, r->n_items) < 0)
+        return rec_err_memory(err, "sums of items");
+    work->user = rec_calloc(r->n_users, sizeof *work->user, "user biases", err);
+    work->item = rec_calloc(r->n_items, sizeof *work->item, "item biases", err);
+    work->sum = rec_malloc(n_sums, sizeof *work->sum, "sums of items", err);
+    return work->user && work->item && work->sum ? 0 : -1;
 }
 
 static int train(struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
 {
     const struct rec_ratings *r = job->ratings;
     struct job work = {.r = r};
-    size_t passes = (size_t)rec_models_param(&rec_bias_type, job, "passes"), n_sums;
+    size_t passes = (size_t)rec_models_param(&rec_bias_type, job, "passes");
+    float *user, *item;
+    ptrdiff_t done;
     int rc = -1, stop = 0;
 
-    if (rec_models_begin(model, &rec_bias_type, job, err) < 0)
+    if (rec_models_begin(model, &rec_bias_type, job, err) < 0 || set_up(&work, job, err) < 0)
         goto out;
-    work.reg_user = rec_models_param(&rec_bias_type, job, "regularization-users");
-    work.reg_item = rec_models_param(&rec_bias_type, job, "regularization-items");
-    work.mean = mean(r);
-    work.parts = 1 + r->nnz / (r->n_items + 1) < PARTS ? 1 + r->nnz / (r->n_items + 1) : PARTS;
-    if (rec_size_mul(&n_sums, work.parts, r->n_items) < 0)
+    user = rec_models_own(model, r->n_users, sizeof *user, err);
+    item = rec_models_own(model, r->n_items, sizeof *item, err);
+    struct rec_train_part part[] = {{"user_bias", work.user, r->n_users * sizeof *work.user}, {"item_bias", work.item, r->n_items * sizeof *work.item}};
+    if (!user || !item || (done = rec_models_resume(job, part, REC_LENGTH(part), err)) < 0)
         goto out;
-    work.user = rec_calloc(r->n_users, sizeof *work.user, "user biases", err);
-    work.item = rec_calloc(r->n_items, sizeof *work.item, "item biases", err);
-    work.sum = rec_malloc(n_sums, sizeof *work.sum, "sums of items", err);
-    if (!work.user || !work.item || !work.sum)
-        goto out;
-    for (size_t pass = 1; !stop && pass <= passes; pass++) {
+    for (size_t pass = (size_t)done + 1; !stop && pass <= passes; pass++) {
+        struct rec_progress progress = {.step = pass, .steps = passes, .what = "pass", .state = part, .n_state = REC_LENGTH(part)};
         if (rec_pool_run(job->threads, work.parts, 1, sweep, &work, err) < 0)
             goto out;
-        stop = rec_models_step(job, pass, passes, solve_items(&work, model->popularity), err);
+        progress.loss = solve_items(&work, model->popularity);
+        if (rec_models_wanted(job, pass, passes)) {
+            fill(model, user, item, &work);
+            progress.model = model;
+        }
+        stop = rec_models_tell(job, &progress, err);
         if (stop < 0)
             goto out;
     }
-    model->mean = work.mean;
-    model->user_bias = keep(model, work.user, r->n_users, err);
-    model->item_bias = keep(model, work.item, r->n_items, err);
-    rc = model->user_bias && model->item_bias ? 0 : -1;
+    fill(model, user, item, &work);
+    rc = 0;
 out:
     free(work.user);
     free(work.item);

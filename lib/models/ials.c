@@ -27,15 +27,16 @@ enum solver { CG, CHOLESKY, SUBSPACE };
 
 static const struct rec_param params[] = {
     {.name = "factors", .def = 64, .min = 1, .max = 2048, .integer = true,
-     .help = "numbers that describe a user and an item; more find finer taste, cost time and memory"},
+     .help = "numbers that describe a user and an item; more find finer taste, cost time and memory", .lo = 16, .hi = 256, .log = true},
     {.name = "passes", .def = 16, .min = 1, .max = 10000, .integer = true, .help = "alternations of users and items"},
     {.name = "regularization", .def = 0.25, .min = 0, .max = 1e6,
-     .help = "draws factors to zero; more for sparse data and many factors"},
+     .help = "draws factors to zero; more for sparse data and many factors", .lo = 0.01, .hi = 10, .log = true},
     {.name = "exponent", .def = 0.5, .min = 0, .max = 2,
-     .help = "regularization grows with this power of how much is known of a row; 0: the same for all"},
+     .help = "regularization grows with this power of how much is known of a row; 0: the same for all", .lo = 0, .hi = 1},
     {.name = "alpha", .def = 1, .min = 1e-6, .max = 1e6, .help = "weight of an observed pair"},
     {.name = "unobserved", .def = 0, .min = 0, .max = 1e6,
-     .help = "weight of every pair's pull to zero; 0: 0.3 alpha times the root of the share of pairs that are observed"},
+     .help = "weight of every pair's pull to zero; 0: 0.3 alpha times the root of the share of pairs that are observed", .lo = 0.001, .hi = 1,
+     .log = true},
     {.name = "weights", .def = 0, .min = 0, .max = 1, .choices = "equal|values",
      .help = "observed pairs weigh alpha each, or alpha times their value"},
     {.name = "solver", .def = CG, .min = 0, .max = 2, .choices = "cg|cholesky|subspace",
@@ -70,6 +71,7 @@ struct ials {
     char *scratch;         /* [threads, scratch_size] */
     size_t scratch_size;
     unsigned threads;
+    float *shown[2];       /* copies of users and items, to be shown between passes; NULL: never */
 };
 
 /* A half pass: solves for `to` from `from`. */
@@ -323,6 +325,54 @@ static int set_up(struct ials *s, struct rec_model *model, const struct rec_trai
     return begin_rows(s, job, err);
 }
 
+/* The model's items lie along the eigenvectors of their own Gramian: folding a user in then needs its diagonal alone. */
+static int fill(struct rec_model *model, struct ials *s, const struct side *user, const struct side *item, struct rec_err *err)
+{
+    if (rotate(s, item, user, err) < 0)
+        return -1;
+    model->factors = s->f;
+    model->user_factors = user->x;
+    model->item_factors = item->x;
+    return 0;
+}
+
+/* Training goes on with its own arrays, unrotated: what is shown is a copy, made when somebody looks. */
+static int show(struct rec_model *out, struct ials *s, const struct rec_model *model, struct rec_err *err)
+{
+    struct side copy[2] = {s->user, s->item};
+
+    for (size_t i = 0; i < 2; i++) {
+        if (!s->shown[i] && !(s->shown[i] = rec_malloc(copy[i].rows * s->f, sizeof(float), "model", err)))
+            return -1;
+        memcpy(s->shown[i], copy[i].x, copy[i].rows * s->f * sizeof(float));
+        copy[i].x = s->shown[i];
+    }
+    *out = *model;
+    return fill(out, s, &copy[0], &copy[1], err);
+}
+
+static size_t list_parts(struct rec_train_part part[2], const struct ials *s)
+{
+    part[0] = (struct rec_train_part){"user_rows", s->user.x, s->user.rows * s->f * sizeof(float)};
+    part[1] = (struct rec_train_part){"item_rows", s->item.x, s->item.rows * s->f * sizeof(float)};
+    return 2;
+}
+
+static int tell(struct ials *s, const struct rec_model *model, const struct rec_train_job *job, size_t pass, size_t passes, double loss,
+                struct rec_err *err)
+{
+    struct rec_train_part part[2];
+    struct rec_model shown;
+    struct rec_progress progress = {.step = pass, .steps = passes, .loss = loss, .what = "pass", .state = part, .n_state = list_parts(part, s)};
+
+    if (rec_models_wanted(job, pass, passes)) {
+        if (show(&shown, s, model, err) < 0)
+            return -1;
+        progress.model = &shown;
+    }
+    return rec_models_tell(job, &progress, err);
+}
+
 /* The parameters as given, but for `unobserved`. Sparser data want a smaller weight, though more of it in all. */
 static void resolve(double *param, const struct rec_train_job *job)
 {
@@ -342,31 +392,30 @@ static int train(struct rec_model *model, const struct rec_train_job *given, str
     struct rec_train_job own = *given, *job = &own;
     struct ials s = {0};
     size_t passes = (size_t)rec_models_param(&rec_ials_type, job, "passes");
+    struct rec_train_part part[2];
+    ptrdiff_t done;
     int rc = -1, stop = 0;
 
     resolve(param, given);
     own.param = param;
-    if (rec_models_begin(model, &rec_ials_type, job, err) < 0 || set_up(&s, model, job, err) < 0)
+    if (rec_models_begin(model, &rec_ials_type, job, err) < 0 || set_up(&s, model, job, err) < 0 ||
+        (done = rec_models_resume(job, part, list_parts(part, &s), err)) < 0)
         goto out;
-    if (job->warm && half_pass(&s, &s.item, &s.user, NULL, err) < 0)
+    if (job->warm && done == 0 && half_pass(&s, &s.item, &s.user, NULL, err) < 0)
         goto out;
-    for (size_t pass = 1; !stop && pass <= passes; pass++) {
+    for (size_t pass = (size_t)done + 1; !stop && pass <= passes; pass++) {
         /* Users come last: they answer to the items as a visitor folded in would, and their side is the cheaper one to sum the loss over.
            In the first pass the items are random, or warm. */
         if (((pass > 1 || job->warm) && half_pass(&s, &s.user, &s.item, NULL, err) < 0) || half_pass(&s, &s.item, &s.user, &loss, err) < 0)
             goto out;
-        stop = rec_models_step(job, pass, passes, loss + penalty_loss(&s.item, s.f), err);
+        stop = tell(&s, model, job, pass, passes, loss + penalty_loss(&s.item, s.f), err);
         if (stop < 0)
             goto out;
     }
-    /* The model's items lie along the eigenvectors of their own Gramian: folding a user in then needs its diagonal alone. */
-    if (rotate(&s, &s.item, &s.user, err) < 0)
-        goto out;
-    model->factors = s.f;
-    model->user_factors = s.user.x;
-    model->item_factors = s.item.x;
-    rc = 0;
+    rc = fill(model, &s, &s.user, &s.item, err);
 out:
+    free(s.shown[0]);
+    free(s.shown[1]);
     rec_csr_clear(&s.by_item);
     free(s.user.penalty);
     free(s.item.penalty);
