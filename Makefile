@@ -41,7 +41,7 @@ endif
 # -- rooms and tools: these lines are the architecture -------------------------------------------
 # A room of lib/ becomes one archive; rooms stand here from the top of the picture to its foot.
 
-ROOMS       := serve eval models score auth http cache backup store sql registry crypto synth ingest data linalg kernels format observe util
+ROOMS       := serve tune eval models score auth http cache backup store sql registry crypto synth ingest data linalg kernels format observe util
 LIBS.format := -lcsv -lyaml -ljansson -lz -lzstd
 LIBS.linalg := -llapacke -lopenblas
 LIBS.util   := -lm
@@ -61,11 +61,11 @@ USES.rec-features  := data
 USES.rec-info      := score data kernels
 USES.rec-cat       := score data kernels
 USES.rec-synth     := synth ingest data
-USES.rec-train     := models score data linalg kernels
+USES.rec-train     := tune eval models score data linalg kernels
 USES.rec-recommend := score data kernels
 USES.rec-similar   := score data kernels
 USES.rec-predict   := score data kernels
-USES.rec-eval      := eval score data kernels
+USES.rec-eval      := tune eval score data kernels
 USES.rec-db        := backup store sql crypto ingest data
 USES.rec-registry  := registry eval score crypto data kernels
 USES.rec-job       := observe crypto

@@ -2,17 +2,13 @@
  *
  * rec-eval: how good a model is on held-out ratings, or any system's run on judgements.
  *
- * A model ranks all items but those of its training for each user of the test ratings; lib/eval judges the lists and knows no
- * model. Users are taken in blocks, so that memory does not grow with users times items. */
+ * A model's lists are made and judged by lib/tune/validate.c, a run's by lib/eval/run.c. */
 #include "tool.h"
 
 #include <math.h>
 
-#include <rec/eval.h>
-#include <rec/score.h>
+#include <rec/tune.h>
 
-#define BLOCK_USERS 4096
-#define BLOCK_HITS ((size_t)4 << 20)
 #define FIGURES_MAX (REC_EVAL_MAX + 16)
 
 static int64_t threads;
@@ -56,18 +52,16 @@ struct figures {
 
 struct work {
     struct tool *tool;
-    struct rec_eval eval;
     struct rec_filter filter;
     struct figures figures;
-    double *values;              /* [rows, eval.n] */
-    size_t rows;
     /* Evaluating a model. */
     struct rec_model model;
     struct rec_ratings test;
-    int32_t *user_of, *item_of;  /* numbers of the test's users and items in the model, or -1 */
-    size_t pairs, pairs_seen, pairs_unknown, unknown_users, without;
+    struct rec_validate validate;
     /* Evaluating a run. */
+    struct rec_eval eval;
     struct rec_qrels qrels;
+    double *values;              /* [qrels.n, eval.n] */
 };
 
 static void add_figure(struct work *w, const char *key, double value, bool whole)
@@ -81,214 +75,53 @@ static void add_figure(struct work *w, const char *key, double value, bool whole
 
 /* ---- a model ---- */
 
-struct block {
-    size_t cap, n;
-    size_t *row;                 /* of the test ratings */
-    int32_t *user;               /* in the model */
-    struct rec_topk_hit *hit;
-    size_t *count;
-    int32_t *list;               /* one list, as item numbers */
-    int32_t *relevant;           /* one user's relevant items */
-    float *gain;
-    struct rec_judge judge;
-};
-
-static int block_init(struct block *b, const struct rec_ratings *test, size_t k, struct rec_err *err)
-{
-    size_t longest = 0;
-
-    for (size_t u = 0; u < test->n_users; u++) {
-        size_t n = (size_t)(test->user_ptr[u + 1] - test->user_ptr[u]);
-        longest = n > longest ? n : longest;
-    }
-    b->cap = k > 0 ? BLOCK_HITS / k : BLOCK_USERS;
-    b->cap = b->cap < 1 ? 1 : b->cap > BLOCK_USERS ? BLOCK_USERS : b->cap;
-    b->row = rec_malloc(b->cap, sizeof *b->row, "lists", err);
-    b->user = rec_malloc(b->cap, sizeof *b->user, "lists", err);
-    b->hit = rec_malloc(b->cap * k, sizeof *b->hit, "lists", err);
-    b->count = rec_malloc(b->cap, sizeof *b->count, "lists", err);
-    b->list = rec_malloc(k, sizeof *b->list, "lists", err);
-    b->relevant = rec_malloc(longest, sizeof *b->relevant, "lists", err);
-    b->gain = rec_malloc(longest, sizeof *b->gain, "lists", err);
-    return b->row && b->user && b->hit && b->count && b->list && b->relevant && b->gain ? 0 : -1;
-}
-
-static void block_clear(struct block *b)
-{
-    free(b->row);
-    free(b->user);
-    free(b->hit);
-    free(b->count);
-    free(b->list);
-    free(b->relevant);
-    free(b->gain);
-    rec_judge_clear(&b->judge);
-}
-
-/* Gathers what is relevant to a user: what they rated in the test well enough, and did not have in training. */
-static size_t gather_relevant(struct work *w, struct block *b, size_t row, int32_t user, size_t *beyond)
-{
-    const struct rec_ratings *test = &w->test;
-    const int32_t *seen = NULL, *seen_end = NULL;
-    size_t n = 0;
-
-    *beyond = 0;
-    if (user >= 0 && w->model.seen_ptr) {
-        seen = w->model.seen_item + w->model.seen_ptr[user];
-        seen_end = w->model.seen_item + w->model.seen_ptr[user + 1];
-    }
-    for (int64_t p = test->user_ptr[row]; p < test->user_ptr[row + 1]; p++) {
-        int32_t item = w->item_of[test->item[p]];
-        if (relevant && !rec_filter_keeps(&w->filter, test->value[p]))
-            continue;
-        // Both ascend: joining by id keeps the order.
-        while (item >= 0 && seen < seen_end && *seen < item)
-            seen++;
-        if (item >= 0 && seen < seen_end && *seen == item) {
-            w->pairs_seen++;
-        } else if (item >= 0) {
-            b->relevant[n] = item;
-            b->gain[n++] = test->value[p];
-        } else {
-            ++*beyond;
-        }
-    }
-    w->pairs_unknown += *beyond;
-    return n;
-}
-
-static int judge_block(struct work *w, struct block *b, const struct rec_rank *rank, struct rec_err *err)
-{
-    if (rec_rank_users(b->hit, b->count, rank, b->user, b->n, tool_threads(threads), err) < 0)
-        return -1;
-    for (size_t j = 0; j < b->n; j++) {
-        struct rec_hits hits;
-        size_t beyond, n = gather_relevant(w, b, b->row[j], b->user[j], &beyond);
-        for (size_t r = 0; r < b->count[j]; r++)
-            b->list[r] = b->hit[j * rank->k + r].item;
-        if (rec_judge_list(&hits, &b->judge, b->list, b->count[j], b->relevant, graded ? b->gain : NULL, n, beyond, err) < 0)
-            return -1;
-        rec_eval_list(w->values + b->row[j] * w->eval.n, &w->eval, &hits);
-        w->without += hits.relevant == 0;
-    }
-    b->n = 0;
-    return 0;
-}
-
-/* Ranks for every user of the test, a block at a time. */
-static int judge_lists(struct work *w, struct rec_err *err)
-{
-    struct rec_rank rank = {0};
-    struct block b = {0};
-    int status = -1;
-
-    if (rec_rank_init(&rank, &w->model, w->eval.depth, NULL, 0, err) < 0 || block_init(&b, &w->test, rank.k, err) < 0)
-        goto out;
-    for (size_t u = 0; u < w->test.n_users; u++) {
-        if (w->test.user_ptr[u + 1] == w->test.user_ptr[u])
-            continue;
-        b.row[b.n] = u;
-        b.user[b.n++] = w->user_of[u];
-        w->unknown_users += !rec_rank_known(&w->model, w->user_of[u]);
-        w->tool->rows++;
-        if (b.n == b.cap && judge_block(w, &b, &rank, err) < 0)
-            goto out;
-        tool_progress(w->tool, "users", u, w->test.n_users);
-    }
-    if (b.n > 0 && judge_block(w, &b, &rank, err) < 0)
-        goto out;
-    tool_progress(w->tool, "users", w->test.n_users, w->test.n_users);
-    status = 0;
-out:
-    rec_rank_clear(&rank);
-    block_clear(&b);
-    return status;
-}
-
-/* Predicts every rating of the test; total[eval.n] receives the sums over all. */
-static void judge_predictions(struct work *w, double *total)
-{
-    size_t columns = w->eval.n;
-
-    for (size_t u = 0; u < w->test.n_users; u++) {
-        double *row = w->values + u * columns, sums[REC_EVAL_MAX] = {0};
-        int64_t from = w->test.user_ptr[u], to = w->test.user_ptr[u + 1];
-        for (int64_t p = from; p < to; p++)
-            rec_eval_pair(sums, &w->eval, rec_predict_pair(&w->model, w->user_of[u], w->item_of[w->test.item[p]]),
-                          w->test.value[p]);
-        for (size_t c = 0; c < columns; c++) {
-            if (!w->eval.column[c].measure->term)
-                continue;
-            total[c] += sums[c];
-            row[c] = to > from ? w->eval.column[c].measure->whole(sums[c], (double)(to - from)) : NAN;
-        }
-    }
-}
-
 /* Which measures: those asked for, or all that the model can be judged by. */
-static int choose(struct work *w, bool ratings, struct rec_err *err)
+static int choose(struct rec_eval *eval, bool ratings, const char *type, struct rec_err *err)
 {
     static const char of_lists[] = "ndcg,recall,precision,map,mrr,hitrate";
     static const char of_both[] = "ndcg,recall,precision,map,mrr,hitrate,rmse,mae";
 
     if (!measures)
-        return rec_eval_init(&w->eval, ratings ? of_both : of_lists, cutoffs, err);
-    if (rec_eval_init(&w->eval, measures, cutoffs, err) < 0)
+        return rec_eval_init(eval, ratings ? of_both : of_lists, cutoffs, err);
+    if (rec_eval_init(eval, measures, cutoffs, err) < 0)
         return -1;
-    if (w->eval.predictions && !ratings)
-        return rec_err_set(err, "%s: scores are ranks, not ratings, and cannot be measured by rmse or mae",
-                           w->model.type[0] ? w->model.type : "a run");
+    if (eval->predictions && !ratings)
+        return rec_err_set(err, "%s: scores are ranks, not ratings, and cannot be measured by rmse or mae", type);
     return 0;
 }
 
-static int read_model_and_test(struct work *w, struct rec_err *err)
+static void show_progress(void *context, size_t done, size_t users)
 {
-    if (rec_model_read(&w->model, tool_operand(w->tool, 0), err) < 0 || choose(w, w->model.ratings_scale, err) < 0 ||
-        rec_ratings_read(&w->test, tool_operand(w->tool, 1), err) < 0)
-        return -1;
-    w->rows = w->test.n_users;
-    w->user_of = rec_malloc(w->test.n_users, sizeof *w->user_of, "test ratings", err);
-    w->item_of = rec_malloc(w->test.n_items, sizeof *w->item_of, "test ratings", err);
-    size_t cells;
-    if (rec_size_mul(&cells, w->rows, w->eval.n) < 0)
-        return rec_err_memory(err, "figures");
-    w->values = rec_malloc(cells, sizeof *w->values, "figures", err);
-    if (!w->user_of || !w->item_of || !w->values)
-        return -1;
-    for (size_t i = 0; i < cells; i++)
-        w->values[i] = NAN;
-    rec_ids_join(w->user_of, &w->test.users, &w->model.users);
-    rec_ids_join(w->item_of, &w->test.items, &w->model.items);
-    for (size_t p = 0; graded && p < w->test.nnz; p++)
-        if (!(w->test.value[p] > 0) && (!relevant || rec_filter_keeps(&w->filter, w->test.value[p])))
-            return rec_err_set(err, "%s: a rating of %g cannot be a gain", w->test.file.name, (double)w->test.value[p]);
-    return 0;
+    tool_progress(context, "users", done, users);
 }
 
 static int evaluate_model(struct work *w, struct rec_err *err)
 {
-    double mean[REC_EVAL_MAX], total[REC_EVAL_MAX] = {0};
+    struct rec_validate *v = &w->validate;
 
-    if (read_model_and_test(w, err) < 0 || (w->eval.depth > 0 && judge_lists(w, err) < 0))
+    if (rec_model_read(&w->model, tool_operand(w->tool, 0), err) < 0 ||
+        choose(&v->eval, w->model.ratings_scale, w->model.type, err) < 0 || rec_ratings_read(&w->test, tool_operand(w->tool, 1), err) < 0)
         return -1;
-    if (w->eval.predictions)
-        judge_predictions(w, total);
-    rec_eval_mean(mean, w->values, w->rows, w->eval.n);
-    for (size_t c = 0; c < w->eval.n; c++) {
-        const struct rec_measure *measure = w->eval.column[c].measure;
-        add_figure(w, w->eval.column[c].key, measure->whole && w->test.nnz ? measure->whole(total[c], (double)w->test.nnz) : mean[c],
-                   false);
-    }
-    if (w->eval.depth > 0) {
-        add_figure(w, "users", (double)(w->tool->rows - w->without), true);
-        add_figure(w, "users_without_relevant", (double)w->without, true);
-        add_figure(w, "users_unknown", (double)w->unknown_users, true);
-        add_figure(w, "pairs_seen", (double)w->pairs_seen, true);
-        add_figure(w, "pairs_unknown_item", (double)w->pairs_unknown, true);
+    v->relevant = relevant ? &w->filter : NULL;
+    v->graded = graded;
+    v->threads = tool_threads(threads);
+    v->progress = show_progress;
+    v->context = w->tool;
+    if (rec_validate_begin(v, &w->test, &w->model.users, &w->model.items, err) < 0 || rec_validate_model(v, &w->model, err) < 0)
+        return -1;
+    w->tool->rows = v->users;
+    for (size_t c = 0; c < v->eval.n; c++)
+        add_figure(w, v->eval.column[c].key, v->figure[c], false);
+    if (v->eval.depth > 0) {
+        add_figure(w, "users", (double)(v->users - v->without), true);
+        add_figure(w, "users_without_relevant", (double)v->without, true);
+        add_figure(w, "users_unknown", (double)v->unknown, true);
+        add_figure(w, "pairs_seen", (double)v->pairs_seen, true);
+        add_figure(w, "pairs_unknown_item", (double)v->pairs_unknown, true);
     }
     add_figure(w, "pairs", (double)w->test.nnz, true);
-    if (w->pairs_seen > 0)
-        tool_note(w->tool, "%zu held-out ratings are of items that their users have in training; left out", w->pairs_seen);
+    if (v->pairs_seen > 0)
+        tool_note(w->tool, "%zu held-out ratings are of items that their users have in training; left out", v->pairs_seen);
     return 0;
 }
 
@@ -300,20 +133,19 @@ static int evaluate_run(struct work *w, struct rec_err *err)
     double mean[REC_EVAL_MAX];
     size_t cells;
 
-    if (choose(w, false, err) < 0 || rec_qrels_read(&w->qrels, qrels, relevant ? &w->filter : NULL, graded, err) < 0)
+    if (choose(&w->eval, false, "a run", err) < 0 || rec_qrels_read(&w->qrels, qrels, relevant ? &w->filter : NULL, graded, err) < 0)
         return -1;
-    w->rows = w->qrels.n;
-    if (rec_size_mul(&cells, w->rows, w->eval.n) < 0)
+    if (rec_size_mul(&cells, w->qrels.n, w->eval.n) < 0)
         return rec_err_memory(err, "figures");
     w->values = rec_malloc(cells, sizeof *w->values, "figures", err);
     if (!w->values || rec_run_measure(w->values, &counts, run, &w->qrels, &w->eval, tool_threads(threads), err) < 0)
         return -1;
     w->tool->rows = counts.lines;
     w->tool->rows_name = "lines";
-    rec_eval_mean(mean, w->values, w->rows, w->eval.n);
+    rec_eval_mean(mean, w->values, w->qrels.n, w->eval.n);
     for (size_t c = 0; c < w->eval.n; c++)
         add_figure(w, w->eval.column[c].key, mean[c], false);
-    add_figure(w, "users", (double)(w->rows - counts.without), true);
+    add_figure(w, "users", (double)(w->qrels.n - counts.without), true);
     add_figure(w, "users_without_relevant", (double)counts.without, true);
     add_figure(w, "users_without_list", (double)counts.missing, true);
     add_figure(w, "users_unjudged", (double)counts.unjudged, true);
@@ -331,7 +163,8 @@ static int write_per_user(const struct work *w, struct rec_err *err)
     int status = rec_out_open(&out, per_user, false, err);
 
     if (status == 0)
-        status = rec_eval_write(&out, &w->eval, ids, w->values, err);
+        status = run ? rec_eval_write(&out, &w->eval, ids, w->values, err)
+                     : rec_eval_write(&out, &w->validate.eval, ids, w->validate.values, err);
     if (status == 0)
         status = rec_out_commit(&out, err);
     rec_out_abort(&out);
@@ -465,9 +298,8 @@ static void clear(struct work *w)
     rec_model_clear(&w->model);
     rec_ratings_clear(&w->test);
     rec_qrels_clear(&w->qrels);
+    rec_validate_clear(&w->validate);
     free(w->values);
-    free(w->user_of);
-    free(w->item_of);
 }
 
 int main(int argc, char **argv)
