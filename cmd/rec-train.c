@@ -363,6 +363,10 @@ static int work(struct work *w, struct rec_err *err)
     if ((refresh ? renew_users(w, err) : train(w, err)) == 0) {
         w->model.seen_ptr = w->ratings.user_ptr;
         w->model.seen_item = w->ratings.item;
+        if (w->filter) {
+            w->model.liked_ptr = w->kept.user_ptr;
+            w->model.liked_item = w->kept.item;
+        }
         rc = write_model(w, err);
     }
     rec_model_clear(&w->model);

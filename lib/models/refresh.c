@@ -10,7 +10,6 @@ struct refresh {
     struct rec_foldin foldin;
     const struct rec_ratings *r;
     float *factors, *bias; /* of users; NULL where the model has none */
-    float *nowhere;        /* [threads, factors + 1] */
 };
 
 static int solve(void *context, size_t begin, size_t end, unsigned thread, struct rec_err *err)
@@ -18,32 +17,34 @@ static int solve(void *context, size_t begin, size_t end, unsigned thread, struc
     struct refresh *s = context;
     size_t f = s->foldin.model->factors;
 
+    (void)thread;
     for (size_t u = begin; u < end; u++) {
         int64_t p = s->r->user_ptr[u];
-        float bias, *x = s->factors ? s->factors + u * f : s->nowhere + thread * (f + 1);
-        if (rec_foldin_user(x, &bias, &s->foldin, s->r->item + p, s->r->value + p, (size_t)(s->r->user_ptr[u + 1] - p), err) < 0)
+        struct rec_visitor v = {.item = s->r->item + p, .value = s->r->value + p, .n = (size_t)(s->r->user_ptr[u + 1] - p)};
+        if (rec_foldin_user(&v, &s->foldin, err) < 0)
             return -1;
+        if (s->factors)
+            memcpy(s->factors + u * f, v.x, f * sizeof *v.x);
         if (s->bias)
-            s->bias[u] = bias;
+            s->bias[u] = v.bias;
+        rec_foldin_forget(&v);
     }
     return 0;
 }
 
 /* What stays, and what the ratings say by themselves. */
-static int begin(struct rec_model *out, struct refresh *s, const struct rec_model *model, const struct rec_ratings *r, unsigned threads,
-                 struct rec_err *err)
+static int begin(struct rec_model *out, struct refresh *s, const struct rec_model *model, const struct rec_ratings *r, struct rec_err *err)
 {
     size_t n, f = model->factors;
     float *popularity = out->owned[0] = rec_calloc(r->n_items, sizeof *popularity, "model", err);
 
     if (rec_size_mul(&n, r->n_users, f) < 0)
         return rec_err_memory(err, "model");
-    s->nowhere = rec_malloc(threads, (f + 1) * sizeof *s->nowhere, "model", err);
     if (model->user_factors && !(out->owned[1] = s->factors = rec_malloc(n, sizeof *s->factors, "model", err)))
         return -1;
     if (model->user_bias && !(out->owned[2] = s->bias = rec_malloc(r->n_users, sizeof *s->bias, "model", err)))
         return -1;
-    if (!popularity || !s->nowhere)
+    if (!popularity)
         return -1;
     for (size_t p = 0; p < r->nnz; p++)
         popularity[r->item[p]]++;
@@ -60,6 +61,12 @@ static int begin(struct rec_model *out, struct refresh *s, const struct rec_mode
     out->user_bias = s->bias;
     out->item_factors = model->item_factors;
     out->item_bias = model->item_bias;
+    out->history_factors = model->history_factors;
+    out->history_exponent = model->history_exponent;
+    out->links = model->links;
+    out->link_ptr = model->link_ptr;
+    out->link_item = model->link_item;
+    out->link_weight = model->link_weight;
     out->popularity = popularity;
     out->seen_ptr = r->user_ptr;
     out->seen_item = r->item;
@@ -80,10 +87,9 @@ int rec_refresh_users(struct rec_model *out, const struct rec_model *model, cons
         return -1;
     if (s.foldin.kind == REC_FOLDIN_NONE)
         rec_err_set(err, "%s: of type %s, which learns nothing of users: train it anew", model->file.name ? model->file.name : "model", model->type);
-    else if (begin(out, &s, model, r, threads, err) == 0 && rec_pool_run(threads, r->n_users, GRAIN, solve, &s, err) == 0)
+    else if (begin(out, &s, model, r, err) == 0 && rec_pool_run(threads, r->n_users, GRAIN, solve, &s, err) == 0)
         rc = 0;
     rec_foldin_clear(&s.foldin);
-    free(s.nowhere);
     if (rc < 0)
         rec_model_clear(out);
     return rc;

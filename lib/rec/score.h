@@ -5,6 +5,7 @@
  *
  *     model     the rec.model file: reading, checking, writing
  *     predict   one score for a (user, item) pair
+ *     links     the parts of a score that come from a history, and from neighbours
  *     rank      the best items for many users, seen ones left out
  *     similar   the items nearest to an item
  *     foldin    a user whom the model has not met, from what they rated; and what a score is made of
@@ -17,7 +18,7 @@
  *     score(u, i) = mean + user_bias[u] + item_bias[i] + <user_factors[u], item_factors[i]>
  *                 + |H|^-e sum over j in H of links[j][i] + sum over (v, w) near u, v having seen i, of w
  *
- * H, the history of u, is the row of seen; e is history_exponent. `popular` is an item_bias alone, `ials` factors alone, `ease` and the
+ * H, the history of u, is the row of seen, or of liked where there is one; e is history_exponent. `popular` is an item_bias alone, `ials` factors alone, `ease` and the
  * neighbourhood models links alone. A model may tell as well how factors come from a history: history_factors, from which
  * user_factors[u] = own + |H|^-e sum over j in H of history_factors[j] (own is 0 in the linear filters, learnt in SVD++).
  * A weighted sum of models is again such a model.
@@ -42,7 +43,9 @@ struct rec_model {
     const float *popularity;     /**< [n_items]: what an unknown user is offered; number of ratings, unless the model says better */
     const int64_t *seen_ptr;     /**< [n_users + 1] and */
     const int32_t *seen_item;    /**< [..]: the training pairs, left out of recommendations */
-    double history_exponent;     /**< e above: 0, 0.5, ... 1 */
+    const int64_t *liked_ptr;    /**< [n_users + 1] and */
+    const int32_t *liked_item;   /**< [..]: those of the pairs that are history, where not all of seen are (the model learnt from them alone); or NULL */
+    double history_exponent;     /**< e above: 0, 0.5, ... 1; at most 2 */
     const float *history_factors; /**< [n_items, factors], or NULL */
     const int64_t *link_ptr;     /**< [n_items + 1]: row j are the items that j in a history speaks for; or NULL */
     const int32_t *link_item;    /**< ascending in a row, none twice */
@@ -73,6 +76,27 @@ void rec_model_clear(struct rec_model *model);
  *  the model's scores are ratings. */
 double rec_predict_pair(const struct rec_model *model, int32_t user, int32_t item);
 
+/* ---- links: histories and neighbours ------------------------------------------------------------- */
+
+/** Whether the model has links or neighbours: then a user's scores are not their factors and biases alone. */
+bool rec_links_any(const struct rec_model *model);
+/** What counts as the history of a user of the model, ascending; 0 of user -1. */
+size_t rec_links_history(const int32_t **item, const struct rec_model *model, int32_t user);
+/** Whether an item is in that of a user of the model. */
+bool rec_links_has(const struct rec_model *model, int32_t user, int32_t item);
+/** Whether any link begins at these items. */
+bool rec_links_from(const struct rec_model *model, const int32_t *item, size_t n);
+/** |H|^-e; 0 of none. */
+double rec_links_scale(const struct rec_model *model, size_t n);
+/** links[from][to], 0 where there is none. */
+double rec_links_weight(const struct rec_model *model, int32_t from, int32_t to);
+/** score[i] += |H|^-e sum over j of links[item[j]][i], for all items i. */
+void rec_links_add(float *score, const struct rec_model *model, const int32_t *item, size_t n);
+/** score[i] += the weights of those of these users who have i. */
+void rec_links_add_near(float *score, const struct rec_model *model, const int32_t *user, const float *weight, size_t n);
+/** What both add to the score of one item for a user of the model. */
+double rec_links_pair(const struct rec_model *model, int32_t user, int32_t item);
+
 /* ---- rank: the best items for many users --------------------------------------------------------
  *
  *     struct rec_rank rank;
@@ -83,7 +107,7 @@ double rec_predict_pair(const struct rec_model *model, int32_t user, int32_t ite
  *
  * All items are candidates but those seen in training; the order is by score descending, then by item. A user's list is the same,
  * bit for bit, whatever other users are asked for with it. A user of whom nothing was learnt (-1, zero factors, or no pair in training) is
- * offered the most popular items, with popularity for a score.
+ * offered the most popular items, with popularity for a score; so is one whose history no link begins at.
  */
 struct rec_rank {
     const struct rec_model *model;
@@ -96,6 +120,7 @@ struct rec_rank {
     size_t n_order;
     struct rec_topk_hit *popular;    /**< the k most popular items */
     size_t n_popular;
+    size_t held;                     /**< links or neighbours: of so many users all scores are held at once; else 0 */
 };
 
 enum { REC_RANK_INCLUDE_SEEN = 1 };
@@ -115,44 +140,76 @@ void rec_rank_clear(struct rec_rank *rank);
 /* ---- foldin: a user whom the model has not met ----------------------------------------------------
  *
  *     struct rec_foldin foldin;
- *     if (rec_foldin_init(&foldin, &model, &err) < 0 || rec_foldin_user(x, &bias, &foldin, item, value, n, &err) < 0) ...
- *     n = rec_foldin_rank(hit, k, &foldin, x, bias, item, n, allowed, &err);
+ *     struct rec_visitor visitor = {.item = item, .value = value, .n = n};
+ *     if (rec_foldin_init(&foldin, &model, &err) < 0 || rec_foldin_user(&visitor, &foldin, &err) < 0) ...
+ *     n = rec_foldin_rank(hit, k, &model, NULL, &visitor, item, n, allowed, &err);
+ *     rec_foldin_forget(&visitor);
  *
- * The least-squares problem that the trainer solved for each user, solved for one more with the items as they are (Hu, Koren and Volinsky 2008;
- * for als, Zhou et al. 2008): a user of the training data gets the factors that an exact last pass would have given. A model
- * without factors knows nothing to fold in: popular ignores the history, bias learns a bias.
+ * Links need the history alone; history_factors make factors of it. What factors are learnt besides are those of the least-squares problem that
+ * the trainer solved for each user, solved for one more with the items as they are (Hu, Koren and Volinsky 2008; for als, Zhou et al. 2008): a
+ * user of the training data gets the factors that an exact last pass would have given. Neighbours are looked for among all users of the model.
+ * Where a model knows nothing to fold in, popular, a history changes nothing.
  */
 struct rec_foldin {
     const struct rec_model *model;
-    enum rec_foldin_kind { REC_FOLDIN_NONE, REC_FOLDIN_BIAS, REC_FOLDIN_IMPLICIT, REC_FOLDIN_RATINGS } kind;
+    enum rec_foldin_kind {
+        REC_FOLDIN_NONE,
+        REC_FOLDIN_BIAS,
+        REC_FOLDIN_IMPLICIT,
+        REC_FOLDIN_RATINGS,
+        REC_FOLDIN_HISTORY           /**< links, neighbours, history_factors: nothing is solved for */
+    } kind;
     float *diagonal;                 /**< private, as all below: [factors], of the items' Gramian, weighted */
     double regularization, regularization_bias, exponent, unobserved;
     bool by_value;
+    struct rec_knn *knn;             /**< how near users are, where neighbours are looked for */
 };
 
-/** Reads what it needs from the model's parameters. A model of a type it does not know folds nothing in. */
+/** Somebody to be scored: set the first three, or call rec_foldin_trained. */
+struct rec_visitor {
+    const int32_t *item;             /**< [n] the history: numbers in the model, ascending, none twice; borrowed */
+    const float *value;              /**< [n] ratings, or NULL: 1 each; borrowed */
+    size_t n;
+    const float *x;                  /**< [factors] their factors; zeros where nothing can be said; NULL in a model without */
+    float bias;                      /**< 0 where the model has none */
+    const int32_t *near_user;        /**< [n_near] neighbours, ascending */
+    const float *near_weight;
+    size_t n_near;
+    void *owned[3];                  /**< private */
+};
+
+/** Reads what it needs from the model's parameters. A model of a type it does not know folds nothing in, but for what comes from its history. */
 int rec_foldin_init(struct rec_foldin *foldin, const struct rec_model *model, struct rec_err *err);
 void rec_foldin_clear(struct rec_foldin *foldin);
-/** @param x     [factors] the user's factors; zeros where nothing can be said
- *  @param bias  the user's bias, 0 where the model has none
- *  @param item  [n] numbers in the model, each once; `value` [n] ratings, or NULL: 1 each */
-int rec_foldin_user(float *x, float *bias, const struct rec_foldin *foldin, const int32_t *item, const float *value, size_t n,
-                    struct rec_err *err);
-/** @param screen  of the model's items and biases (rec_screen_pack): the same list sooner; or NULL
+/** Whether a history of ratings needs their values. */
+bool rec_foldin_by_value(const struct rec_foldin *foldin);
+/** Fills the rest of the visitor by what it has. */
+int rec_foldin_user(struct rec_visitor *visitor, const struct rec_foldin *foldin, struct rec_err *err);
+/** Whether that says anything of them: factors, a bias, a link or a neighbour. Of others the popular items are all there is to offer. */
+bool rec_foldin_known(const struct rec_model *model, const struct rec_visitor *visitor);
+/** A user of the model as training left them; all borrowed. */
+void rec_foldin_trained(struct rec_visitor *visitor, const struct rec_model *model, int32_t user);
+/** Frees what _user made. */
+void rec_foldin_forget(struct rec_visitor *visitor);
+/** @param screen  of the model's items and biases (rec_screen_pack): the same list sooner, where factors are all there is; or NULL
  *
- *  The k best items for these factors, `seen` [n_seen] (ascending) and those not `allowed` (NULL: all) left out; scores include mean and
+ *  The k best items, `seen` [n_seen] (ascending) and those not `allowed` (NULL: all) left out; scores include mean and
  *  biases. Returns how many, -1 when out of memory. */
-ptrdiff_t rec_foldin_rank(struct rec_topk_hit *hit, size_t k, const struct rec_model *model, const struct rec_screen *screen, const float *x, float bias,
-                          const int32_t *seen, size_t n_seen, const uint8_t *allowed, struct rec_err *err);
+ptrdiff_t rec_foldin_rank(struct rec_topk_hit *hit, size_t k, const struct rec_model *model, const struct rec_screen *screen,
+                          const struct rec_visitor *visitor, const int32_t *seen, size_t n_seen, const uint8_t *allowed, struct rec_err *err);
+/** What they would say of one item. */
+double rec_foldin_score(const struct rec_model *model, const struct rec_visitor *visitor, int32_t target);
 /** part[j] = what item[j] of the history adds to the score of `target`; with the rest (mean and biases) they sum to it within rounding.
+ *  @param visitor  that rec_foldin_user has filled
  *  @return 0, 1: this model's scores do not come from a history, -1 */
-int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin, const int32_t *item, const float *value, size_t n,
-                       int32_t target, struct rec_err *err);
+int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin, const struct rec_visitor *visitor, int32_t target,
+                       struct rec_err *err);
 
 /* ---- similar: the items nearest to an item ------------------------------------------------------
  *
- * By the cosine (or inner product) of their factors; in a model without factors by the cosine of the sets of users who have both,
- * |A and B| / sqrt(|A| |B|). Items without any direction (zero factors, no users) are near to nothing, and have empty lists.
+ * By the cosine (or inner product) of their factors. In a model without factors by its links: what a visitor who has this item alone
+ * would be offered. Without links too, by the cosine of the sets of users who have both, |A and B| / sqrt(|A| |B|). Items without any direction
+ * (zero factors, no links, no users) are near to nothing, and have empty lists.
  */
 struct rec_similar {
     const struct rec_model *model;
@@ -161,7 +218,7 @@ struct rec_similar {
     float *factors;                  /**< private, as all below: [n_items, factors], of length 1 for the cosine */
     struct rec_topk_panels panels;
     void *panels_memory;
-    struct rec_csr audience;         /**< a model without factors: the users of each item */
+    struct rec_csr audience;         /**< a model without factors and links: the users of each item */
 };
 
 enum { REC_SIMILAR_DOT = 1 };

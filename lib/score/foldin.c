@@ -5,6 +5,9 @@
  * For fixed items a user's factors are x = A⁻¹ b with A = diag(d) + sum w_j y_j y_j' and b = sum c_j y_j over their history. So a score is
  * y_i'x = sum over j of c_j (A⁻¹ y_i)'y_j: one more solution, for the item in question, tells how much each item of the history adds to it
  * (Hu, Koren and Volinsky 2008, section 5). ials leaves its items along the eigenvectors of their Gramian, which is why d is a diagonal.
+ *
+ * Where factors come from the history (history_factors h_j, s = |H|^-e), x = s sum h_j + own, own is solved for what that leaves of the ratings,
+ * and item j adds s h_j'y_i of itself, less what it takes from the rest: with t = y_i - sum w_l (z'y_l) y_l and z = A⁻¹ y_i, s h_j't in all.
  */
 #include <rec/score.h>
 
@@ -73,6 +76,8 @@ int rec_foldin_init(struct rec_foldin *foldin, const struct rec_model *model, st
     *foldin = (struct rec_foldin){.model = model};
     if (!params)
         return -1;
+    if (rec_links_any(model) || model->history_factors)
+        foldin->kind = REC_FOLDIN_HISTORY;
     if (strcmp(model->type, "ials") == 0 && model->item_factors) {
         status = init_implicit(foldin, params, err);
     } else if (strcmp(model->type, "als") == 0 && model->item_factors && model->item_bias && model->spread > 0) {
@@ -91,6 +96,11 @@ void rec_foldin_clear(struct rec_foldin *foldin)
 {
     free(foldin->diagonal);
     *foldin = (struct rec_foldin){0};
+}
+
+bool rec_foldin_by_value(const struct rec_foldin *foldin)
+{
+    return foldin->by_value || foldin->kind == REC_FOLDIN_RATINGS || foldin->kind == REC_FOLDIN_BIAS;
 }
 
 /* ---- the problem of one user ---- */
@@ -163,7 +173,8 @@ static void fill_implicit(struct problem *p, const struct rec_foldin *f, const f
         p->d[k] = f->diagonal[k] + (float)penalty;
 }
 
-static void fill_ratings(struct problem *p, const struct rec_foldin *f, const int32_t *item, const float *value, size_t n)
+/* @param x  factors that come from the history, or NULL */
+static void fill_ratings(struct problem *p, const struct rec_foldin *f, const int32_t *item, const float *value, size_t n, const float *x)
 {
     const struct rec_model *m = f->model;
     double weight = pow((double)n, f->exponent);
@@ -171,22 +182,23 @@ static void fill_ratings(struct problem *p, const struct rec_foldin *f, const in
     for (size_t j = 0; j < n; j++) {
         p->w[j] = 1;
         p->c[j] = (float)((value ? value[j] : 1) - m->mean - m->item_bias[item[j]]);
+        if (x)
+            p->c[j] -= rec_kernels_dot(x, m->item_factors + (size_t)item[j] * m->factors, m->factors);
     }
     for (size_t k = 0; k < m->factors; k++)
         p->d[k] = (float)(f->regularization * weight);
     p->d[m->factors] = (float)(f->regularization_bias * weight);
 }
 
-static int set_up(struct problem *p, const struct rec_foldin *f, const int32_t *item, const float *value, size_t n, int32_t target,
-                  struct rec_err *err)
+static int set_up(struct problem *p, const struct rec_foldin *f, const struct rec_visitor *v, const float *x, int32_t target, struct rec_err *err)
 {
-    if (allocate(p, f, n, err) < 0)
+    if (allocate(p, f, v->n, err) < 0)
         return -1;
-    fill_rows(p, f, item, n, target);
+    fill_rows(p, f, v->item, v->n, target);
     if (f->kind == REC_FOLDIN_IMPLICIT)
-        fill_implicit(p, f, value, n);
+        fill_implicit(p, f, v->value, v->n);
     else
-        fill_ratings(p, f, item, value, n);
+        fill_ratings(p, f, v->item, v->value, v->n, x);
     return 0;
 }
 
@@ -201,32 +213,33 @@ static float fold_bias(const struct rec_foldin *f, const int32_t *item, const fl
     return n ? (float)(sum / ((double)n + f->regularization)) : 0;
 }
 
-int rec_foldin_user(float *x, float *bias, const struct rec_foldin *foldin, const int32_t *item, const float *value, size_t n,
-                    struct rec_err *err)
+/* x = |H|^-e sum of the history's factors. */
+static void history_factors(float *x, const struct rec_model *m, const int32_t *item, size_t n)
 {
+    float scale = (float)rec_links_scale(m, n);
+
+    for (size_t j = 0; j < n; j++)
+        rec_kernels_axpy(x, scale, m->history_factors + (size_t)item[j] * m->factors, m->factors);
+}
+
+/* Adds the factors that were learnt by themselves, and the bias. */
+static int solve(float *x, float *bias, const struct rec_foldin *f, const struct rec_visitor *v, struct rec_err *err)
+{
+    const struct rec_model *m = f->model;
+    float *solution = rec_malloc(m->factors + 1, sizeof *solution, "folding in", err);
     struct problem p = {0};
-    float *solution;
     int status = -1;
 
-    *bias = 0;
-    if (foldin->model->factors)
-        memset(x, 0, foldin->model->factors * sizeof *x);
-    if (!n || foldin->kind == REC_FOLDIN_NONE)
-        return 0;
-    if (foldin->kind == REC_FOLDIN_BIAS) {
-        *bias = fold_bias(foldin, item, value, n);
-        return 0;
-    }
-    solution = rec_malloc(foldin->model->factors + 1, sizeof *solution, "folding in", err);
-    if (!solution || set_up(&p, foldin, item, value, n, -1, err) < 0)
+    if (!solution || set_up(&p, f, v, m->history_factors ? x : NULL, -1, err) < 0)
         goto out;
     if (rec_ridge_solve(solution, &p.rows, p.d, REC_RIDGE_BEST, p.scratch) < 0) {
         rec_err_set(err, "folding in: the history cannot be solved for in single precision");
         goto out;
     }
-    memcpy(x, solution, foldin->model->factors * sizeof *x);
-    if (foldin->kind == REC_FOLDIN_RATINGS)
-        *bias = solution[foldin->model->factors];
+    for (size_t k = 0; k < m->factors; k++)
+        x[k] += solution[k];
+    if (f->kind == REC_FOLDIN_RATINGS)
+        *bias = solution[m->factors];
     status = 0;
 out:
     free(solution);
@@ -234,78 +247,95 @@ out:
     return status;
 }
 
-/* By the items that can be among the best: as many, with the same scores, as of all of them. -1: all have to be scored. */
-static ptrdiff_t rank_screened(struct rec_topk_hit *hit, size_t k, const struct rec_model *m, const struct rec_screen *screen, const float *x,
-                               const struct rec_topk_seen *seen, const uint8_t *allowed)
+int rec_foldin_user(struct rec_visitor *visitor, const struct rec_foldin *foldin, struct rec_err *err)
 {
-    size_t room = m->n_items / 2 + 1, bytes = rec_screen_scratch(m->n_items, m->factors), n;
-    char *memory = k <= m->n_items / 8 ? malloc(bytes + room * (sizeof(int32_t) + 2 * sizeof(float))) : NULL;
-    int32_t *item;
-    float *score, *bias;
-    ptrdiff_t found;
+    struct rec_visitor *v = visitor;
+    const struct rec_model *m = foldin->model;
+    float *x = NULL;
 
-    if (!memory)
-        return -1;
-    item = (int32_t *)(memory + bytes);
-    score = (float *)(item + room);
-    bias = score + room;
-    found = rec_screen_find(item, room, hit, k, screen, x, seen, allowed, memory);
-    if (found >= 0) {
-        for (ptrdiff_t j = 0; m->item_bias && j < found; j++)
-            bias[j] = m->item_bias[item[j]];
-        rec_kernels_gemv_rows(score, m->item_factors, m->factors, m->factors, item, (size_t)found, x, m->item_bias ? bias : NULL);
-        n = rec_topk_scan(hit, k, score, (size_t)found, NULL, NULL);
-        for (size_t i = 0; i < n; i++)
-            hit[i].item = item[hit[i].item];
-        found = (ptrdiff_t)n;
+    *v = (struct rec_visitor){.item = v->item, .value = v->value, .n = v->n};
+    if (m->factors) {
+        v->x = v->owned[0] = x = rec_calloc(m->factors, sizeof *x, "folding in", err);
+        if (!x)
+            return -1;
     }
-    free(memory);
-    return found;
+    if (!v->n || foldin->kind == REC_FOLDIN_NONE)
+        return 0;
+    if (m->history_factors)
+        history_factors(x, m, v->item, v->n);
+    if (foldin->kind == REC_FOLDIN_BIAS)
+        v->bias = fold_bias(foldin, v->item, v->value, v->n);
+    if ((foldin->kind == REC_FOLDIN_IMPLICIT || foldin->kind == REC_FOLDIN_RATINGS) && solve(x, &v->bias, foldin, v, err) < 0) {
+        rec_foldin_forget(v);
+        return -1;
+    }
+    return 0;
 }
 
-ptrdiff_t rec_foldin_rank(struct rec_topk_hit *hit, size_t k, const struct rec_model *model, const struct rec_screen *screen, const float *x, float bias,
-                          const int32_t *seen, size_t n_seen, const uint8_t *allowed, struct rec_err *err)
+bool rec_foldin_known(const struct rec_model *model, const struct rec_visitor *visitor)
 {
-    struct rec_topk_seen left_out = {seen, n_seen};
-    float *score, add = (float)model->mean + bias;
-    ptrdiff_t n = screen && x ? rank_screened(hit, k, model, screen, x, &left_out, allowed) : -1;
+    const struct rec_visitor *v = visitor;
 
-    if (n < 0) {
-        score = rec_calloc(model->n_items, sizeof *score, "ranking", err);
-        if (!score)
-            return -1;
-        if (model->item_factors && x)
-            rec_kernels_gemv(score, model->item_factors, model->n_items, model->factors, model->factors, x, model->item_bias);
-        else if (model->item_bias)
-            memcpy(score, model->item_bias, model->n_items * sizeof *score);
-        n = (ptrdiff_t)rec_topk_scan(hit, k < model->n_items ? k : model->n_items, score, model->n_items, &left_out, allowed);
-        free(score);
+    if (v->bias != 0 || v->n_near > 0 || rec_links_from(model, v->item, v->n))
+        return true;
+    for (size_t k = 0; v->x && model->item_factors && k < model->factors; k++)
+        if (v->x[k] != 0)
+            return true;
+    return false;
+}
+
+void rec_foldin_trained(struct rec_visitor *visitor, const struct rec_model *model, int32_t user)
+{
+    struct rec_visitor *v = visitor;
+
+    *v = (struct rec_visitor){0};
+    if (user < 0)
+        return;
+    v->n = rec_links_history(&v->item, model, user);
+    if (model->user_factors)
+        v->x = model->user_factors + (size_t)user * model->factors;
+    if (model->user_bias)
+        v->bias = model->user_bias[user];
+    if (model->near_ptr) {
+        v->near_user = model->near_user + model->near_ptr[user];
+        v->near_weight = model->near_weight + model->near_ptr[user];
+        v->n_near = (size_t)(model->near_ptr[user + 1] - model->near_ptr[user]);
     }
-    for (ptrdiff_t i = 0; i < n; i++)
-        hit[i].score += add;
-    return n;
+}
+
+void rec_foldin_forget(struct rec_visitor *visitor)
+{
+    for (size_t i = 0; i < REC_LENGTH(visitor->owned); i++)
+        free(visitor->owned[i]);
+    *visitor = (struct rec_visitor){0};
 }
 
 /* ---- taking a score apart ---- */
 
-int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin, const int32_t *item, const float *value, size_t n,
-                       int32_t target, struct rec_err *err)
+/* What each item adds by itself: its links to the target, and what it gives to the factors. */
+static void explain_history(float *part, const struct rec_model *m, const struct rec_visitor *v, int32_t target, const float *toward)
 {
-    const struct rec_model *m = foldin->model;
+    double scale = rec_links_scale(m, v->n);
+
+    for (size_t j = 0; j < v->n; j++) {
+        double sum = rec_links_weight(m, v->item[j], target);
+        if (m->history_factors)
+            sum += rec_kernels_dot(m->history_factors + (size_t)v->item[j] * m->factors, toward, m->factors);
+        part[j] += (float)(scale * sum);
+    }
+}
+
+/* By A z = y_target: the history weighs as before and asks for nothing; the target asks, and weighs nothing. `toward`, y_target before, becomes t. */
+static int explain_solved(float *part, float *toward, const struct rec_foldin *f, const struct rec_visitor *v, int32_t target, struct rec_err *err)
+{
+    const struct rec_model *m = f->model;
     struct problem p = {0};
-    float *z = NULL, *c = NULL;
+    size_t n = v->n;
+    float *c = rec_malloc(n + 1, sizeof *c, "explaining", err), *z = rec_malloc(m->factors + 1, sizeof *z, "explaining", err);
     int status = -1;
 
-    *rest = (float)m->mean + (m->item_bias ? m->item_bias[target] : 0);
-    if (foldin->kind != REC_FOLDIN_IMPLICIT && foldin->kind != REC_FOLDIN_RATINGS)
-        return 1;
-    if (!n) /* and ALS, which weighs its regularization by the length of a history, would have none */
-        return 0;
-    c = rec_malloc(n + 1, sizeof *c, "explaining", err);
-    z = rec_malloc(m->factors + 1, sizeof *z, "explaining", err);
-    if (!c || !z || set_up(&p, foldin, item, value, n, target, err) < 0)
+    if (!c || !z || set_up(&p, f, v, NULL, target, err) < 0)
         goto out;
-    /* A z = y_target: the history weighs as before and asks for nothing; the target asks, and weighs nothing. */
     memcpy(c, p.c, n * sizeof *c);
     memset(p.c, 0, n * sizeof *p.c);
     p.w[n] = 0;
@@ -315,6 +345,8 @@ int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin
         goto out;
     }
     rec_kernels_gemv_rows(part, p.rows.v, p.f, p.f, p.index, n, z, NULL);
+    for (size_t j = 0; m->history_factors && j < n; j++)
+        rec_kernels_axpy(toward, -p.w[j] * part[j], m->item_factors + (size_t)v->item[j] * m->factors, m->factors);
     for (size_t j = 0; j < n; j++)
         part[j] *= c[j];
     status = 0;
@@ -322,5 +354,33 @@ out:
     free(c);
     free(z);
     clear(&p);
+    return status;
+}
+
+int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin, const struct rec_visitor *visitor, int32_t target,
+                       struct rec_err *err)
+{
+    const struct rec_model *m = foldin->model;
+    bool solved = foldin->kind == REC_FOLDIN_IMPLICIT || foldin->kind == REC_FOLDIN_RATINGS;
+    float *toward = NULL;
+    int status = -1;
+
+    *rest = (float)m->mean + (m->item_bias ? m->item_bias[target] : 0);
+    if ((!solved && foldin->kind != REC_FOLDIN_HISTORY) || m->near_ptr)
+        return 1;
+    if (!visitor->n) /* and ALS, which weighs its regularization by the length of a history, would have none */
+        return 0;
+    memset(part, 0, visitor->n * sizeof *part);
+    if (m->factors) {
+        toward = rec_malloc(m->factors, sizeof *toward, "explaining", err);
+        if (!toward)
+            return -1;
+        memcpy(toward, m->item_factors + (size_t)target * m->factors, m->factors * sizeof *toward);
+    }
+    if (!solved || explain_solved(part, toward, foldin, visitor, target, err) == 0) {
+        explain_history(part, m, visitor, target, toward);
+        status = 0;
+    }
+    free(toward);
     return status;
 }

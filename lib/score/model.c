@@ -90,6 +90,9 @@ static int load_history_terms(struct rec_model *m, struct rec_err *err)
     }
     if (load_weighted(m, "link", "link_item", m->n_items, m->n_items, &m->link_ptr, &m->link_item, &m->link_weight, err) < 0)
         return -1;
+    if (rec_safetensors_find(&m->file, "liked_ptr") != NULL &&
+        rec_csr_load(&m->file, "liked_ptr", "liked_item", m->n_users, m->n_items, &m->liked_ptr, &m->liked_item, &width, err) < 0)
+        return -1;
     return load_weighted(m, "near", "near_user", m->n_users, m->n_users, &m->near_ptr, &m->near_user, &m->near_weight, err);
 }
 
@@ -146,6 +149,8 @@ static int load_meta(struct rec_model *m, struct rec_err *err)
         load_number(m, "high", &m->high, err) < 0 || load_number(m, "spread", &m->spread, err) < 0 ||
         load_number(m, "history_exponent", &m->history_exponent, err) < 0)
         return -1;
+    if (!(m->history_exponent >= 0 && m->history_exponent <= 2))
+        return rec_err_set(err, "%s: header: metadata history_exponent: %g is not within 0 and 2", m->file.name, m->history_exponent);
     if (m->low > m->high)
         return rec_err_set(err, "%s: header: metadata low is greater than high", m->file.name);
     rec_buf_adds(&m->params, params ? params : "{}");
@@ -276,6 +281,10 @@ int rec_model_write(const struct rec_model *model, const char *history, struct r
     put_weighted(&file, (const char *const[]){"link_ptr", "link_item", "link_weight"}, m->n_items, m->link_ptr, m->link_item, m->link_weight);
     put_weighted(&file, (const char *const[]){"near_ptr", "near_user", "near_weight"}, m->n_users, m->near_ptr, m->near_user, m->near_weight);
     put_matrix(&file, "part_bias", parts, m->n_items, m->part_bias);
+    if (version_2(m) && m->liked_ptr) {
+        rec_safetensors_put(&file, "liked_ptr", REC_I64, 1, (uint64_t[]){m->n_users + 1}, m->liked_ptr);
+        rec_safetensors_put(&file, "liked_item", REC_I32, 1, (uint64_t[]){(uint64_t)m->liked_ptr[m->n_users]}, m->liked_item);
+    }
     rec_safetensors_put(&file, "seen_ptr", REC_I64, 1, (uint64_t[]){m->n_users + 1}, m->seen_ptr);
     rec_safetensors_put(&file, "seen_item", REC_I32, 1, (uint64_t[]){(uint64_t)m->seen_ptr[m->n_users]}, m->seen_item);
     rec_ids_put(&file, "users", &m->users);

@@ -2,8 +2,9 @@
  *
  * The best items for many users. A tile of users is scored against all items by the kernels, which keep each user's best as they
  * go, so that no matrix of scores is ever held; threads take tiles. A model without factors has one order of items for everyone,
- * made once: a user's list is that order without what they have seen. */
-#include <rec/score.h>
+ * made once: a user's list is that order without what they have seen. With links or neighbours all scores of a few users are held
+ * at once (rank_links.c). */
+#include "rank_priv.h"
 
 #define TILE 128
 
@@ -14,6 +15,7 @@ struct scratch {
     struct rec_topk_seen seen[TILE];
     size_t place[TILE];              /* where in the tile the j-th known user stands */
     size_t count[TILE];
+    struct rec_rank_bench links;
 };
 
 struct job {
@@ -31,15 +33,15 @@ static bool has_factors(const struct rec_model *model)
 
 bool rec_rank_known(const struct rec_model *model, int32_t user)
 {
+    struct rec_visitor v;
+
     if (user < 0)
         return false;
-    if (!has_factors(model))
+    if (!has_factors(model) && !rec_links_any(model))
         return !model->seen_ptr || model->seen_ptr[user + 1] > model->seen_ptr[user];
-    const float *vector = model->user_factors + (size_t)user * model->factors;
-    for (size_t d = 0; d < model->factors; d++)
-        if (vector[d] != 0)
-            return true;
-    return false;
+    rec_foldin_trained(&v, model, user);
+    v.bias = 0;
+    return rec_foldin_known(model, &v);
 }
 
 /* The k best of all items by one score for everyone. */
@@ -74,10 +76,11 @@ int rec_rank_init(struct rec_rank *rank, const struct rec_model *model, size_t k
     int status;
 
     *rank = (struct rec_rank){.model = model, .k = k < model->n_items ? k : model->n_items, .allowed = allowed, .flags = flags};
+    rank->held = rec_rank_links_held(model);
     status = best_of(&rank->popular, &rank->n_popular, rank->k, model->popularity, rank, err);
     if (status == 0 && has_factors(model) && model->n_items > 0)
         status = pack(rank, err);
-    else if (status == 0)
+    else if (status == 0 && !rank->held)
         status = best_of(&rank->order, &rank->n_order, model->n_items, model->item_bias ? model->item_bias : model->popularity,
                          rank, err);
     if (status < 0)
@@ -160,6 +163,49 @@ static void score_tile(struct rec_topk_hit *hit, const struct rec_rank *rank, st
     }
 }
 
+/* The lists of the m known users of a tile in a model with links or neighbours, each at its place. */
+static int score_held(struct rec_topk_hit *hit, size_t *count, const struct rec_rank *rank, struct scratch *s, const int32_t *users, size_t m,
+                      struct rec_err *err)
+{
+    size_t k = rank->k, items = rank->model->n_items;
+    int32_t user[TILE];
+
+    for (size_t at = 0; at < m; at += rank->held) {
+        size_t n = m - at < rank->held ? m - at : rank->held;
+        for (size_t j = 0; j < n; j++)
+            user[j] = users[s->place[at + j]];
+        if (rec_rank_links_score(&s->links, rank, user, n, err) < 0)
+            return -1;
+        for (size_t j = 0; j < n; j++) {
+            size_t place = s->place[at + j];
+            struct rec_topk_seen seen = seen_by(rank, user[j]);
+            float more = offset(rank->model, user[j]);
+            count[place] = rec_topk_scan(hit + place * k, k, s->links.score + j * items, items, &seen, rank->allowed);
+            for (size_t r = 0; r < count[place]; r++)
+                hit[place * k + r].score += more;
+        }
+    }
+    return 0;
+}
+
+static int tile_held(void *context, size_t begin, size_t end, unsigned thread, struct rec_err *err)
+{
+    const struct job *job = context;
+    const struct rec_rank *rank = job->rank;
+    struct scratch *s = &job->scratch[thread];
+    struct rec_topk_hit *hit = job->hit + begin * rank->k;
+    const int32_t *users = job->users + begin;
+    size_t m = 0;
+
+    for (size_t j = 0; j < end - begin; j++) {
+        if (rec_rank_known(rank->model, users[j]))
+            s->place[m++] = j;
+        else
+            job->count[begin + j] = from_popular(hit + j * rank->k, rank, users[j]);
+    }
+    return score_held(hit, job->count + begin, rank, s, users, m, err);
+}
+
 static int tile(void *context, size_t begin, size_t end, unsigned thread, struct rec_err *err)
 {
     const struct job *job = context;
@@ -193,6 +239,8 @@ static int tile(void *context, size_t begin, size_t end, unsigned thread, struct
 
 static int scratch_init(struct scratch *s, const struct rec_rank *rank, struct rec_err *err)
 {
+    if (rank->held)
+        return rec_rank_links_init(&s->links, rank, err);
     if (!rank->panels_memory)
         return 0;
     s->vector = rec_malloc(TILE * rank->model->factors, sizeof *s->vector, "scoring", err);
@@ -215,11 +263,12 @@ int rec_rank_users(struct rec_topk_hit *hit, size_t *count, const struct rec_ran
     for (unsigned t = 0; t < threads; t++)
         if (scratch_init(&job.scratch[t], rank, err) < 0)
             goto out;
-    status = rec_pool_run(threads, n, TILE, tile, &job, err);
+    status = rec_pool_run(threads, n, TILE, rank->held ? tile_held : tile, &job, err);
 out:
     for (unsigned t = 0; t < threads; t++) {
         free(job.scratch[t].vector);
         free(job.scratch[t].kernels);
+        rec_rank_links_clear(&job.scratch[t].links);
     }
     free(job.scratch);
     return status;

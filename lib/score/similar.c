@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The items nearest to an item. With factors this is ranking, the item itself in the place of a user; without them the users of
- * the item are walked, and what else they have is counted. */
+ * The items nearest to an item. With factors this is ranking, the item itself in the place of a user; with links it is the item's row of them;
+ * without either the users of the item are walked, and what else they have is counted. */
 #include <rec/score.h>
 
 #include <math.h>
@@ -13,7 +13,7 @@ struct scratch {
     void *kernels;
     struct rec_topk_seen seen[TILE];
     size_t place[TILE], count[TILE];
-    float *together;                 /* [n_items] how many users have both, then the cosine */
+    float *together;                 /* [n_items] links; or how many users have both, then the cosine */
 };
 
 struct job {
@@ -64,6 +64,11 @@ static int init_factors(struct rec_similar *similar, bool dot, struct rec_err *e
     return 0;
 }
 
+static bool has_links(const struct rec_model *model)
+{
+    return model->links || model->link_ptr;
+}
+
 int rec_similar_init(struct rec_similar *similar, const struct rec_model *model, size_t k, const uint8_t *allowed, unsigned flags,
                      struct rec_err *err)
 {
@@ -73,7 +78,9 @@ int rec_similar_init(struct rec_similar *similar, const struct rec_model *model,
     if (model->factors > 0 && model->item_factors)
         status = init_factors(similar, flags & REC_SIMILAR_DOT, err);
     else if (flags & REC_SIMILAR_DOT)
-        status = rec_err_set(err, "%s: a model without factors has no inner products; the cosine is there", model->type);
+        status = rec_err_set(err, "%s: a model without factors has no inner products: do without --dot", model->type);
+    else if (has_links(model))
+        status = 0;
     else if (!model->seen_ptr)
         status = rec_err_set(err, "%s: the model has neither factors nor the pairs of its training", model->type);
     else
@@ -143,6 +150,20 @@ static void cosines(float *together, const struct rec_similar *similar, int32_t 
         together[i] = together[i] > 0 ? (float)(together[i] / sqrt(own * (double)(ptr[i + 1] - ptr[i]))) : -INFINITY;
 }
 
+/* The links of an item; -infinity where there are none. */
+static void links(float *weight, const struct rec_model *model, int32_t item)
+{
+    if (model->links)
+        memcpy(weight, model->links + (size_t)item * model->n_items, model->n_items * sizeof *weight);
+    else
+        for (size_t i = 0; i < model->n_items; i++)
+            weight[i] = -INFINITY;
+    for (int64_t p = model->link_ptr ? model->link_ptr[item] : 0; model->link_ptr && p < model->link_ptr[item + 1]; p++) {
+        float *to = weight + model->link_item[p];
+        *to = model->links ? *to + model->link_weight[p] : model->link_weight[p];
+    }
+}
+
 static int tile_audience(void *context, size_t begin, size_t end, unsigned thread, struct rec_err *err)
 {
     const struct job *job = context;
@@ -155,7 +176,10 @@ static int tile_audience(void *context, size_t begin, size_t end, unsigned threa
         if (job->items[j] < 0)
             continue;
         struct rec_topk_seen itself = {&job->items[j], 1};
-        cosines(together, similar, job->items[j]);
+        if (has_links(similar->model))
+            links(together, similar->model, job->items[j]);
+        else
+            cosines(together, similar, job->items[j]);
         job->count[j] = rec_topk_scan(job->hit + j * similar->k, similar->k, together, similar->model->n_items, &itself,
                                       similar->allowed);
     }

@@ -106,7 +106,7 @@ static ptrdiff_t rank(struct rec_topk_hit *hit, size_t room, const struct rec_ca
 
     if (h->how == REC_HISTORY_POPULAR)
         return rank_popular(hit, want, m, &seen, allowed);
-    n = rec_foldin_rank(hit, w->diversity > 0 ? room : want, m, screen, h->x, h->bias, h->seen, n_seen, allowed, err);
+    n = rec_foldin_rank(hit, w->diversity > 0 ? room : want, m, screen, &h->visitor, h->seen, n_seen, allowed, err);
     if (n < 0 || w->diversity <= 0 || !m->item_factors)
         return n < (ptrdiff_t)want ? n : (ptrdiff_t)want;
     likeness = rec_malloc((size_t)n, sizeof *likeness, "diversity", err);
@@ -120,11 +120,11 @@ static ptrdiff_t rank(struct rec_topk_hit *hit, size_t room, const struct rec_ca
 /* ---- reasons ---- */
 
 /* The items of the history that add most to the score. */
-static int write_reasons(struct rec_json *json, const struct rec_call *c, const struct rec_history *h, const struct rec_foldin *foldin,
+static int write_reasons(struct rec_json *json, const struct rec_call *c, const struct rec_visitor *v, const struct rec_foldin *foldin,
                          int32_t item, float *part, struct rec_err *err)
 {
     float rest;
-    int status = rec_foldin_explain(part, &rest, foldin, h->item, h->value, h->n_items, item, err);
+    int status = rec_foldin_explain(part, &rest, foldin, v, item, err);
 
     if (status < 0)
         return -1;
@@ -132,13 +132,13 @@ static int write_reasons(struct rec_json *json, const struct rec_call *c, const 
     for (int r = 0; status == 0 && r < REASONS; r++) {
         size_t best = 0;
 
-        for (size_t j = 1; j < h->n_items; j++)
+        for (size_t j = 1; j < v->n; j++)
             if (part[j] > part[best])
                 best = j;
-        if (!h->n_items || !(part[best] > 0))
+        if (!v->n || !(part[best] > 0))
             break;
         rec_json_object(json, NULL);
-        rec_film_write(json, c->current, h->item[best]);
+        rec_film_write(json, c->current, v->item[best]);
         rec_film_score(json, "contribution", part[best]);
         rec_json_end(json);
         part[best] = -1;
@@ -151,21 +151,25 @@ static int write_items(struct rec_json *json, const struct rec_call *c, const st
                        const struct rec_topk_hit *hit, size_t n, struct rec_err *err)
 {
     const struct rec_foldin *foldin = NULL;
+    struct rec_visitor visitor = h->visitor;
     float *part = NULL;
     int status = -1;
 
     if (w->explain) {
         foldin = rec_current_foldin(c->current, err);
-        part = rec_malloc(h->n_items, sizeof *part, "reasons", err);
+        part = rec_malloc(visitor.n, sizeof *part, "reasons", err);
         if (!part || !foldin)
             goto out;
+        /* Of ratings whose values are not known there is nothing to tell. */
+        if (c->current->model.ratings_scale && rec_foldin_by_value(foldin) && !visitor.value)
+            visitor.n = 0;
     }
     rec_json_array(json, "items");
     for (size_t i = w->offset; i < n; i++) {
         rec_json_object(json, NULL);
         rec_film_write(json, c->current, hit[i].item);
         rec_film_score(json, "score", hit[i].score);
-        if (w->explain && write_reasons(json, c, h, foldin, hit[i].item, part, err) < 0)
+        if (w->explain && write_reasons(json, c, &visitor, foldin, hit[i].item, part, err) < 0)
             goto out;
         rec_json_end(json);
     }

@@ -119,9 +119,10 @@ static void borrow(struct rec_history *h, const struct rec_model *m)
 {
     if (h->user < 0)
         return;
-    h->seen = h->item = m->seen_item + m->seen_ptr[h->user];
+    h->seen = m->seen_item + m->seen_ptr[h->user];
     h->n_seen = h->n_trained = (size_t)(m->seen_ptr[h->user + 1] - m->seen_ptr[h->user]);
-    h->n_items = m->ratings_scale ? 0 : h->n_seen;
+    h->n_items = rec_links_history(&h->item, m, h->user);
+    h->n_items = m->ratings_scale ? 0 : h->n_items;
 }
 
 int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *user, struct rec_err *err)
@@ -146,8 +147,9 @@ int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *u
     }
     /* Of pairs that only the training data know, the model does not keep the value. */
     for (int64_t p = h->user >= 0 ? m->seen_ptr[h->user] : 0; !r.failed && h->user >= 0 && p < m->seen_ptr[h->user + 1]; p++) {
+        bool liked = !m->ratings_scale && (!m->liked_ptr || rec_links_has(m, h->user, m->seen_item[p]));
         h->n_trained++;
-        r.failed = add(h, (struct rec_history_entry){.item = m->seen_item[p], .value = 1, .liked = !m->ratings_scale}, err) < 0;
+        r.failed = add(h, (struct rec_history_entry){.item = m->seen_item[p], .value = 1, .liked = liked}, err) < 0;
     }
     return r.failed ? -1 : arrange(h, err);
 }
@@ -185,24 +187,25 @@ int rec_history_fold(struct rec_history *h, struct rec_current *current, struct 
     const struct rec_model *m = &current->model;
     const struct rec_foldin *foldin = NULL;
 
-    h->x = rec_calloc(m->factors + 1, sizeof *h->x, "history", err);
-    if (!h->x)
-        return -1;
     /* Ratings of which most values are not known cannot be solved for. */
     if (h->from_store && h->n_items && (!m->ratings_scale || 2 * h->n_items >= h->n_trained)) {
         foldin = rec_current_foldin(current, err);
         if (!foldin)
             return -1;
     }
+    h->visitor = (struct rec_visitor){.item = h->item, .value = h->value, .n = h->n_items};
     if (foldin && foldin->kind != REC_FOLDIN_NONE) {
-        h->how = REC_HISTORY_FOLDED;
-        return rec_foldin_user(h->x, &h->bias, foldin, h->item, h->value, h->n_items, err);
+        if (rec_foldin_user(&h->visitor, foldin, err) < 0)
+            return -1;
+        if (rec_foldin_known(m, &h->visitor) || foldin->kind == REC_FOLDIN_BIAS) {
+            h->how = REC_HISTORY_FOLDED;
+            return 0;
+        }
     }
+    rec_foldin_forget(&h->visitor);
     h->how = was_learnt(h, m) ? REC_HISTORY_TRAINED : REC_HISTORY_POPULAR;
-    if (h->how == REC_HISTORY_TRAINED && m->user_factors)
-        memcpy(h->x, m->user_factors + (size_t)h->user * m->factors, m->factors * sizeof *h->x);
-    if (h->how == REC_HISTORY_TRAINED && m->user_bias)
-        h->bias = m->user_bias[h->user];
+    if (h->how == REC_HISTORY_TRAINED)
+        rec_foldin_trained(&h->visitor, m, h->user);
     return 0;
 }
 
@@ -211,6 +214,6 @@ void rec_history_clear(struct rec_history *h)
     free(h->entry);
     for (size_t i = 0; i < REC_LENGTH(h->owned); i++)
         free(h->owned[i]);
-    free(h->x);
+    rec_foldin_forget(&h->visitor);
     *h = (struct rec_history){0};
 }

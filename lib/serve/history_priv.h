@@ -29,14 +29,14 @@ struct rec_history {
     void *owned[3];                /**< what these three are, where they are not the model's */
 
     enum { REC_HISTORY_POPULAR, REC_HISTORY_TRAINED, REC_HISTORY_FOLDED } how;
-    float *x, bias;                /**< [factors] */
+    struct rec_visitor visitor;    /**< what they are to the model */
 };
 
 /** Ratings, likes and the like from the store (if there is one), and what the model was trained on. */
 int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *user, struct rec_err *err);
 /** From an array of {"movie_id", "rating"?}. @param unknown  how many of them the model does not know. */
 int rec_history_of_visitor(struct rec_history *h, struct rec_call *c, const struct rec_json_value *items, size_t *unknown, struct rec_err *err);
-/** Fills how, x and bias. */
+/** Fills how and visitor. */
 int rec_history_fold(struct rec_history *h, struct rec_current *current, struct rec_err *err);
 void rec_history_clear(struct rec_history *h);
 

@@ -126,6 +126,15 @@ static void train(struct rec_model *model, const char *name, const struct rec_ra
     train_or_fail(model, type, r, param, 1, 2, losses);
 }
 
+static uint32_t add_rows(uint32_t crc, size_t rows, const int64_t *ptr, const int32_t *index, const float *weight)
+{
+    if (!ptr)
+        return crc;
+    crc = rec_crc32c(crc, ptr, (rows + 1) * sizeof *ptr);
+    crc = rec_crc32c(crc, index, (size_t)ptr[rows] * sizeof *index);
+    return rec_crc32c(crc, weight, (size_t)ptr[rows] * sizeof *weight);
+}
+
 static uint32_t digest(const struct rec_model *m)
 {
     uint32_t crc = rec_crc32c(0, &m->mean, sizeof m->mean);
@@ -134,25 +143,63 @@ static uint32_t digest(const struct rec_model *m)
         crc = rec_crc32c(crc, m->user_factors, m->n_users * m->factors * sizeof(float));
     if (m->item_factors)
         crc = rec_crc32c(crc, m->item_factors, m->n_items * m->factors * sizeof(float));
+    if (m->history_factors)
+        crc = rec_crc32c(crc, m->history_factors, m->n_items * m->factors * sizeof(float));
     if (m->user_bias)
         crc = rec_crc32c(crc, m->user_bias, m->n_users * sizeof(float));
     if (m->item_bias)
         crc = rec_crc32c(crc, m->item_bias, m->n_items * sizeof(float));
+    if (m->links)
+        crc = rec_crc32c(crc, m->links, m->n_items * m->n_items * sizeof(float));
+    crc = add_rows(crc, m->n_items, m->link_ptr, m->link_item, m->link_weight);
+    crc = add_rows(crc, m->n_users, m->near_ptr, m->near_user, m->near_weight);
     return rec_crc32c(crc, m->popularity, m->n_items * sizeof(float));
+}
+
+static double link(const struct rec_model *m, int32_t from, size_t to)
+{
+    double sum = m->links ? m->links[(size_t)from * m->n_items + to] : 0;
+
+    for (int64_t p = m->link_ptr ? m->link_ptr[from] : 0; m->link_ptr && p < m->link_ptr[from + 1]; p++)
+        sum += m->link_item[p] == (int32_t)to ? m->link_weight[p] : 0;
+    return sum;
 }
 
 static double score(const struct rec_model *m, size_t u, size_t i)
 {
-    double sum = m->mean + (m->user_bias ? m->user_bias[u] : 0) + (m->item_bias ? m->item_bias[i] : 0);
+    double sum = m->mean + (m->user_bias ? m->user_bias[u] : 0) + (m->item_bias ? m->item_bias[i] : 0), linked = 0;
+    int64_t begin = m->seen_ptr ? m->seen_ptr[u] : 0, end = m->seen_ptr ? m->seen_ptr[u + 1] : 0;
 
     for (size_t k = 0; k < m->factors; k++)
         sum += (double)m->user_factors[u * m->factors + k] * m->item_factors[i * m->factors + k];
+    for (int64_t p = begin; (m->links || m->link_ptr) && p < end; p++)
+        linked += link(m, m->seen_item[p], i);
+    if (end > begin)
+        sum += linked * pow((double)(end - begin), -m->history_exponent);
+    for (int64_t v = m->near_ptr ? m->near_ptr[u] : 0; m->near_ptr && v < m->near_ptr[u + 1]; v++)
+        for (int64_t p = m->seen_ptr[m->near_user[v]]; p < m->seen_ptr[m->near_user[v] + 1]; p++)
+            sum += m->seen_item[p] == (int32_t)i ? m->near_weight[v] : 0;
     return sum;
+}
+
+/* What a file of it would have to be to be read again. */
+static void assert_rows(size_t rows, size_t cols, const int64_t *ptr, const int32_t *index, const float *weight)
+{
+    for (size_t r = 0; ptr && r < rows; r++)
+        for (int64_t p = ptr[r]; p < ptr[r + 1]; p++) {
+            assert_true(isfinite(weight[p]) && index[p] >= 0 && (size_t)index[p] < cols);
+            assert_true(p == ptr[r] || index[p] > index[p - 1]);
+        }
 }
 
 static void assert_finite(const struct rec_model *m)
 {
     assert_true(isfinite(m->mean));
+    assert_true(m->history_exponent >= 0 && m->history_exponent <= 2);
+    assert_rows(m->n_items, m->n_items, m->link_ptr, m->link_item, m->link_weight);
+    assert_rows(m->n_users, m->n_users, m->near_ptr, m->near_user, m->near_weight);
+    for (size_t i = 0; m->history_factors && i < m->n_items * m->factors; i++)
+        assert_true(isfinite(m->history_factors[i]));
     for (size_t u = 0; u < m->n_users; u++)
         for (size_t i = 0; i < m->n_items; i++)
             assert_true(isfinite(score(m, u, i)));

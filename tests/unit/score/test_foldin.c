@@ -71,37 +71,34 @@ static void check(const char *name, const struct setting *set, float tolerance)
 {
     struct rec_model model;
     struct rec_foldin foldin;
-    float *x, bias, part[ITEMS], rest;
+    float part[ITEMS], rest;
 
     train(&model, name, set);
     assert_int_equal(rec_foldin_init(&foldin, &model, &err), 0);
-    x = calloc(model.factors + 1, sizeof *x);
-    assert_non_null(x);
     for (size_t u = 0; u < USERS; u++) {
         const int32_t *item = ratings.item + ratings.user_ptr[u];
         const float *value = ratings.value + ratings.user_ptr[u];
         size_t n = (size_t)(ratings.user_ptr[u + 1] - ratings.user_ptr[u]);
+        struct rec_visitor v = {.item = item, .value = value, .n = n}, nobody = {0};
 
-        assert_int_equal(rec_foldin_user(x, &bias, &foldin, item, value, n, &err), 0);
+        assert_int_equal(rec_foldin_user(&v, &foldin, &err), 0);
         for (size_t k = 0; k < model.factors; k++)
-            assert_float_equal(x[k], model.user_factors[u * model.factors + k], tolerance);
+            assert_float_equal(v.x[k], model.user_factors[u * model.factors + k], tolerance);
         if (model.user_bias)
-            assert_float_equal(bias, model.user_bias[u], tolerance);
+            assert_float_equal(v.bias, model.user_bias[u], tolerance);
         for (int32_t target = 0; model.factors && target < ITEMS; target += 7) {
-            double sum, score = model.mean + bias + rec_kernels_dot(x, model.item_factors + (size_t)target * model.factors, model.factors);
+            double sum, score = rec_foldin_score(&model, &v, target);
 
-            if (model.item_bias)
-                score += model.item_bias[target];
-            assert_int_equal(rec_foldin_explain(part, &rest, &foldin, item, value, n, target, &err), 0);
+            assert_int_equal(rec_foldin_explain(part, &rest, &foldin, &v, target, &err), 0);
             sum = rest;
             for (size_t j = 0; j < n; j++)
                 sum += part[j];
             assert_float_equal(sum, score, 2e-5);
             /* of nobody's history there is nothing to tell */
-            assert_int_equal(rec_foldin_explain(NULL, &rest, &foldin, NULL, NULL, 0, target, &err), 0);
+            assert_int_equal(rec_foldin_explain(NULL, &rest, &foldin, &nobody, target, &err), 0);
         }
+        rec_foldin_forget(&v);
     }
-    free(x);
     rec_foldin_clear(&foldin);
     rec_model_clear(&model);
 }
@@ -122,7 +119,7 @@ static void ranks(void **state)
     struct rec_topk_hit hit[5], whole[5];
     struct rec_rank rank;
     size_t count;
-    float x[8], bias;
+    struct rec_visitor v = {0};
     int32_t user = 3;
     size_t n;
 
@@ -130,8 +127,11 @@ static void ranks(void **state)
     train(&model, "ials", (struct setting[]){{"factors", 8}, {"solver", 1}, {NULL, 0}});
     n = (size_t)(ratings.user_ptr[4] - ratings.user_ptr[3]);
     assert_int_equal(rec_foldin_init(&foldin, &model, &err), 0);
-    assert_int_equal(rec_foldin_user(x, &bias, &foldin, ratings.item + ratings.user_ptr[3], NULL, n, &err), 0);
-    assert_int_equal(rec_foldin_rank(hit, 5, &model, NULL, x, bias, ratings.item + ratings.user_ptr[3], n, NULL, &err), 5);
+    v.item = ratings.item + ratings.user_ptr[3];
+    v.n = n;
+    assert_int_equal(rec_foldin_user(&v, &foldin, &err), 0);
+    assert_true(rec_foldin_known(&model, &v));
+    assert_int_equal(rec_foldin_rank(hit, 5, &model, NULL, &v, ratings.item + ratings.user_ptr[3], n, NULL, &err), 5);
     assert_int_equal(rec_rank_init(&rank, &model, 5, NULL, 0, &err), 0);
     assert_int_equal(rec_rank_users(whole, &count, &rank, &user, 1, 1, &err), 0);
     assert_int_equal(count, 5);
@@ -139,9 +139,12 @@ static void ranks(void **state)
         assert_int_equal(hit[i].item, whole[i].item);
         assert_float_equal(hit[i].score, whole[i].score, 1e-4);
     }
-    assert_int_equal(rec_foldin_user(x, &bias, &foldin, NULL, NULL, 0, &err), 0);
+    rec_foldin_forget(&v);
+    assert_int_equal(rec_foldin_user(&v, &foldin, &err), 0);
     for (int k = 0; k < 8; k++)
-        assert_float_equal(x[k], 0, 0);
+        assert_float_equal(v.x[k], 0, 0);
+    assert_false(rec_foldin_known(&model, &v));
+    rec_foldin_forget(&v);
     rec_rank_clear(&rank);
     rec_foldin_clear(&foldin);
     rec_model_clear(&model);
@@ -164,12 +167,12 @@ static void ranks_the_same_screened(void **state)
         if (rec_screen_size(m.n_items, m.factors))
             assert_true(rec_screen_pack(&screen, memory, m.item_factors, m.n_items, m.factors, m.factors, m.item_bias));
         for (size_t u = 0; u < m.n_users && rec_screen_size(m.n_items, m.factors); u++) {
-            const float *x = m.user_factors + u * m.factors;
+            struct rec_visitor v = {.x = m.user_factors + u * m.factors, .bias = 0.25F};
             const int32_t *seen = m.seen_item + m.seen_ptr[u];
             size_t n_seen = (size_t)(m.seen_ptr[u + 1] - m.seen_ptr[u]);
-            ptrdiff_t n = rec_foldin_rank(plain, 8, &m, NULL, x, 0.25F, seen, n_seen, NULL, &err);
+            ptrdiff_t n = rec_foldin_rank(plain, 8, &m, NULL, &v, seen, n_seen, NULL, &err);
 
-            assert_int_equal(rec_foldin_rank(hit, 8, &m, &screen, x, 0.25F, seen, n_seen, NULL, &err), n);
+            assert_int_equal(rec_foldin_rank(hit, 8, &m, &screen, &v, seen, n_seen, NULL, &err), n);
             assert_memory_equal(hit, plain, (size_t)n * sizeof *hit);
         }
         free(memory);

@@ -191,7 +191,8 @@ static void likes_beside_ratings(void **state)
 static void visitors(void **state)
 {
     int32_t item[3];
-    float x[64], bias, value[3] = {1, 1, 1};
+    float value[3] = {1, 1, 1};
+    struct rec_visitor v = {.item = item, .value = value, .n = 3};
     struct rec_topk_hit hit[15];
     struct rec_foldin foldin;
     struct rec_model m;
@@ -203,8 +204,9 @@ static void visitors(void **state)
     service_ok(rec_foldin_init(&foldin, &m, &service_err));
     item[0] = rec_ids_find(&m.items, "1", 1), item[1] = rec_ids_find(&m.items, "11", 2), item[2] = rec_ids_find(&m.items, "2", 1);
     assert_true(item[0] >= 0 && item[1] > item[0] && item[2] > item[1]);
-    service_ok(rec_foldin_user(x, &bias, &foldin, item, value, 3, &service_err));
-    n = rec_foldin_rank(hit, 15, &m, NULL, x, bias, item, 3, NULL, &service_err);
+    service_ok(rec_foldin_user(&v, &foldin, &service_err));
+    n = rec_foldin_rank(hit, 15, &m, NULL, &v, item, 3, NULL, &service_err);
+    rec_foldin_forget(&v);
     service_expect(&s, 200, "POST", "/recommendations", NULL,
                    "{\"k\":15,\"items\":[{\"movie_id\":\"2\"},{\"movie_id\":\"1\"},{\"movie_id\":\"1\"},{\"movie_id\":\"11\"},{\"movie_id\":\"no\"}]}");
     same(&s, &m, hit, (size_t)n, "a visitor");
