@@ -5,11 +5,10 @@
  * Its options are those below and, from the table of models, every parameter of every model. One that is given must be one of the
  * chosen model's; one that is not given has the model's own default. History records the parameters of the chosen model alone.
  */
-#include "tool.h"
+#include "rec-train.h"
 
 #include <rec/kernels.h>
 #include <rec/linalg.h>
-#include <rec/models.h>
 
 #include <math.h>
 
@@ -17,7 +16,9 @@ enum { OPTIONS_MAX = 256 };
 
 static bool list, no_history;
 static const char *model_name = "ials", *positive, *warm, *refresh, *trace, *output;
-static int64_t seed = 42, threads;
+static const char *validation, *metric, *checkpoint;
+static int64_t seed = 42, threads, patience = 5, every = 1;
+static double interval = 30;
 static char model_choices[256];
 
 static struct rec_opt opts[OPTIONS_MAX] = {
@@ -27,7 +28,14 @@ static struct rec_opt opts[OPTIONS_MAX] = {
     {0, "warm", "MODEL", REC_OPT_FILE, &warm, .flags = REC_OPT_NO_CONFIG, .help = "als, ials: begin with the factors of an earlier model"},
     {0, "refresh", "MODEL", REC_OPT_FILE, &refresh, .flags = REC_OPT_NO_CONFIG,
      .help = "no training: this model's items, and users as the ratings have them"},
-    {0, "trace", "FILE", REC_OPT_FILE, &trace, .help = "write a line for each pass, as CSV: pass,loss,seconds"},
+    {0, "validation", "FILE", REC_OPT_FILE, &validation, .help = "held-out ratings: measure the model on them after each pass, and write the best one"},
+    {0, "metric", "NAME", REC_OPT_TEXT, &metric, .help = "by which; ndcg@10 unless given, rmse where ratings are predicted"},
+    {0, "patience", "N", REC_OPT_INT, &patience, .max = 1e6, .help = "end training when N measured passes were no better; 0: never"},
+    {0, "validate-every", "N", REC_OPT_INT, &every, .min = 1, .max = 1e6, .help = "measure after every Nth pass, and after the last"},
+    {0, "checkpoint", "FILE", REC_OPT_FILE, &checkpoint, .flags = REC_OPT_NO_CONFIG,
+     .help = "keep what the training can go on from, and go on from it"},
+    {0, "checkpoint-interval", "SECONDS", REC_OPT_REAL, &interval, .max = 1e9, .help = "at most so often; 0: after each pass"},
+    {0, "trace", "FILE", REC_OPT_FILE, &trace, .help = "write a line for each pass, as CSV: pass,loss,seconds,rate"},
     {0, "list", NULL, REC_OPT_FLAG, &list, .flags = REC_OPT_NO_CONFIG, .help = "print the models and their parameters"},
     TOOL_SEED(&seed),
     TOOL_THREADS(&threads),
@@ -223,40 +231,6 @@ static int read_params(double *param, struct tool *tool, const struct rec_model_
 
 /* ---- training ---- */
 
-struct watch {
-    struct tool *tool;
-    double last;
-    size_t nnz;
-    struct rec_buf trace;
-};
-
-static void add_trace(struct rec_buf *out, const struct rec_progress *p, double seconds)
-{
-    char loss[REC_NUM_MAX + 1] = "", time[REC_NUM_MAX + 1];
-
-    if (!isnan(p->loss))
-        loss[rec_num_print_double(loss, p->loss)] = 0;
-    time[rec_num_print_double(time, round(seconds * 1e6) / 1e6)] = 0;
-    rec_buf_addf(out, "%zu,%s,%s\n", p->step, loss, time);
-}
-
-static int progress(void *context, const struct rec_progress *p, struct rec_err *err)
-{
-    struct watch *watch = context;
-    double now = tool_now();
-
-    if (isnan(p->loss))
-        tool_step(watch->tool, "%s %zu of %zu, %.2f s", p->what, p->step, p->steps, now - watch->last);
-    else
-        tool_step(watch->tool, "%s %zu of %zu: loss %.6g, %.2f s", p->what, p->step, p->steps, p->loss, now - watch->last);
-    tool_progress(watch->tool, p->what, p->step, p->steps);
-    add_trace(&watch->trace, p, now - watch->last);
-    watch->last = now;
-    watch->tool->rows += watch->nnz;
-    (void)err;
-    return 0;
-}
-
 /* What a model is made from: ratings, and perhaps an earlier model. */
 struct work {
     struct tool *tool;
@@ -276,15 +250,7 @@ static void add_history(struct rec_buf *out, const struct work *w)
         out->len--; /* the newline */
         rec_buf_addf(out, " %s=crc32c:%08x\n", refresh ? "refresh" : "warm", w->earlier.digest);
     }
-}
-
-static int write_trace(struct rec_out *out, const struct watch *watch, struct rec_err *err)
-{
-    static const char header[] = "pass,loss,seconds\n";
-
-    if (watch->trace.failed)
-        return rec_err_memory(err, "trace");
-    return rec_out_write(out, header, sizeof header - 1, err) < 0 ? -1 : rec_out_write(out, watch->trace.data, watch->trace.len, err);
+    watch_history(out, &w->watch);
 }
 
 /* The trace is in place before the model is. */
@@ -294,7 +260,7 @@ static int write_model(struct work *w, struct rec_err *err)
     struct rec_out out = {0}, csv = {0};
     int rc = -1;
 
-    if (rec_out_open(&out, output, true, err) < 0 || (trace && (rec_out_open(&csv, trace, false, err) < 0 || write_trace(&csv, &w->watch, err) < 0)))
+    if (rec_out_open(&out, output, true, err) < 0 || (trace && (rec_out_open(&csv, trace, false, err) < 0 || watch_write_trace(&csv, &w->watch, err) < 0)))
         goto done;
     if (!no_history)
         add_history(&history, w);
@@ -311,18 +277,42 @@ done:
     return rc;
 }
 
+/* What tells this training from others: by which a checkpoint knows its own. */
+static void identify(struct work *w)
+{
+    struct rec_buf text = {0};
+    char digest[32], number[REC_NUM_MAX + 1];
+
+    watch_same(&w->watch, "version", tool_version());
+    watch_same(&w->watch, "model", w->type->name);
+    for (size_t i = 0; w->type->params[i].name; i++) {
+        number[rec_num_print_double(number, w->param[i])] = 0;
+        rec_buf_addf(&text, "%s%s=%s", i ? " " : "", w->type->params[i].name, number);
+    }
+    watch_same(&w->watch, "parameters", text.data ? text.data : "");
+    rec_buf_clear(&text);
+    number[rec_num_print_int64(number, seed)] = 0;
+    watch_same(&w->watch, "seed", number);
+    snprintf(digest, sizeof digest, "crc32c:%08x", w->ratings.digest);
+    watch_same(&w->watch, "ratings", digest);
+    watch_same(&w->watch, "positive", positive ? positive : "none");
+    snprintf(digest, sizeof digest, "crc32c:%08x", w->earlier.digest);
+    watch_same(&w->watch, "warm", warm ? digest : "none");
+}
+
 /* Trains on what --positive keeps; recommendations still leave out all that the user has rated. */
 static int train(struct work *w, struct rec_err *err)
 {
     struct rec_train_job job = {.ratings = w->filter ? &w->kept : &w->ratings, .param = w->param, .seed = (uint64_t)seed,
-                                .threads = tool_threads(threads), .warm = warm ? &w->earlier : NULL, .progress = progress, .context = &w->watch};
+                                .threads = tool_threads(threads), .warm = warm ? &w->earlier : NULL};
 
     if (rec_ratings_read(&w->ratings, tool_operand(w->tool, 0), err) < 0 || (warm && rec_model_read(&w->earlier, warm, err) < 0) ||
         (w->filter && rec_filter_ratings(&w->kept, &w->ratings, w->filter, err) < 0))
         return -1;
-    w->watch.nnz = job.ratings->nnz;
-    w->watch.last = tool_now();
-    return w->type->train(&w->model, &job, err);
+    identify(w);
+    if (watch_begin(&w->watch, &job, &w->ratings, err) < 0 || w->type->train(&w->model, &job, err) < 0)
+        return -1;
+    return watch_end(&w->watch, &w->model, err);
 }
 
 /* Ratings of items that the model does not know wait for the next training. */
@@ -368,12 +358,14 @@ static int work(struct work *w, struct rec_err *err)
             w->model.liked_item = w->kept.item;
         }
         rc = write_model(w, err);
+        if (rc == 0)
+            watch_done(&w->watch);
     }
     rec_model_clear(&w->model);
     rec_model_clear(&w->earlier);
     rec_ratings_clear(&w->kept);
     rec_ratings_clear(&w->ratings);
-    rec_buf_clear(&w->watch.trace);
+    watch_clear(&w->watch);
     return rc;
 }
 
@@ -382,13 +374,18 @@ void tool_version_details(struct rec_buf *out)
     rec_buf_addf(out, "kernels: %s\nBLAS: %s\n", rec_kernels_name(), rec_dense_blas());
 }
 
+static const char *const of_training[] = {"model", "warm", "validation", "metric", "patience", "validate-every", "checkpoint", "checkpoint-interval", "trace"};
+
 /* The model that is refreshed brings its parameters; those of the training that comes next, in rec.yaml, do no harm. */
 static int check_refresh(struct tool *tool)
 {
     for (const struct rec_opt *opt = tool->opts; opt->name; opt++) {
         const void *slot = opt->value;
         bool parameter = (const char *)slot >= (const char *)slots && (const char *)slot < (const char *)(slots + OPTIONS_MAX);
-        if (opt->origin == REC_ORIGIN_FLAG && (parameter || opt->value == &model_name || opt->value == &warm || opt->value == &trace))
+        bool own = parameter;
+        for (size_t i = 0; i < REC_LENGTH(of_training); i++)
+            own = own || !strcmp(opt->name, of_training[i]);
+        if (opt->origin == REC_ORIGIN_FLAG && own)
             return tool_usage(tool, "--%s: --refresh trains nothing: the model stays what it is", opt->name);
         if (parameter || opt->value == &model_name || opt->value == &seed)
             rec_opt_find(tool->opts, opt->name)->flags &= ~(unsigned)REC_OPT_RESULT;
@@ -397,7 +394,26 @@ static int check_refresh(struct tool *tool)
     return TOOL_DONE;
 }
 
-static int check_train(double *param, struct tool *tool, const struct rec_model_type *type)
+/* By which metric and after how many passes a training ends changes the result where there is something to measure by. */
+static int check_watch(struct watch *w, struct tool *tool, const struct rec_model_type *type)
+{
+    static const char *const of_validation[] = {"metric", "patience", "validate-every"};
+
+    *w = (struct watch){.tool = tool, .validation = validation, .metric = metric, .patience = patience, .every = every,
+                        .checkpoint = checkpoint, .interval = interval, .threads = tool_threads(threads)};
+    for (size_t i = 0; i < REC_LENGTH(of_validation); i++) {
+        struct rec_opt *opt = rec_opt_find(tool->opts, of_validation[i]);
+        if (validation)
+            opt->flags |= REC_OPT_RESULT;
+        else if (opt->origin == REC_ORIGIN_FLAG)
+            return tool_usage(tool, "--%s: needs --validation", opt->name);
+    }
+    int status = watch_check(w, type);
+    metric = w->metric;
+    return status;
+}
+
+static int check_train(double *param, struct watch *watch, struct tool *tool, const struct rec_model_type *type)
 {
     int status = read_params(param, tool, type);
 
@@ -407,7 +423,7 @@ static int check_train(double *param, struct tool *tool, const struct rec_model_
         return tool_usage(tool, "--positive: %s learns from the values of all ratings", type->name);
     if (warm && !type->warms)
         return tool_usage(tool, "--warm: %s has nothing that a training could begin with", type->name);
-    return TOOL_DONE;
+    return check_watch(watch, tool, type);
 }
 
 int main(int argc, char **argv)
@@ -416,7 +432,7 @@ int main(int argc, char **argv)
     struct rec_err err = {0};
     struct rec_filter filter;
     double param[REC_PARAM_MAX];
-    struct work w = {.tool = &tool, .param = param, .watch = {.tool = &tool}};
+    struct work w = {.tool = &tool, .param = param};
     int status;
 
     make_options();
@@ -424,7 +440,7 @@ int main(int argc, char **argv)
     if (list)
         return tool_finish(&tool, print_list(&tool));
     w.type = rec_models_find(model_name);
-    status = refresh ? check_refresh(&tool) : check_train(param, &tool, w.type);
+    status = refresh ? check_refresh(&tool) : check_train(param, &w.watch, &tool, w.type);
     if (status)
         return status;
     if (positive && rec_filter_parse(&filter, positive, &err) < 0)

@@ -198,12 +198,12 @@ by_time() {
 
 @test "--trace: a line a pass, as --plots want it; models without a loss leave it empty" {
     rec-train --passes 3 --trace t.csv r.rec 2>err >m
-    [ "$(head -n 1 t.csv)" = pass,loss,seconds ]
+    [ "$(head -n 1 t.csv)" = pass,loss,seconds,rate ]
     [ "$(cut -d, -f1 t.csv | tr '\n' ' ')" = 'pass 1 2 3 ' ]
     awk -F, 'NR > 2 && !($2 < last) { exit 1 } NR > 1 && !($3 > 0 && $3 < 60) { exit 1 } { last = $2 }' t.csv
     rec-train -q --passes 3 r.rec | cmp - m
     rec-train -q -m popular --trace t.csv r.rec >m
-    grep -qE '^1,,[0-9.e-]+$' t.csv || [ "$(wc -l <t.csv)" -eq 1 ]
+    grep -qE '^1,,[0-9.e-]+,[0-9.e+]*$' t.csv || [ "$(wc -l <t.csv)" -eq 1 ]
     echo old >t.csv
     head -c 1000 r.rec >short.rec
     run ! rec-train -q --trace t.csv short.rec
@@ -228,4 +228,106 @@ by_time() {
     # settings of the next training do no harm
     printf 'train: {model: als, factors: 99}\n' >rec.yaml
     rec-train -q --refresh i r.rec | rec-info - | grep -qE 'model +ials'
+}
+
+# Ratings to learn from and to validate by.
+validated() {
+    rec-split -q --test 0.2 --seed 2 --out-test v.rec -o t.rec r.rec
+}
+
+@test "--validation: the best pass is written, as rec-eval measures it, and training ends" {
+    validated
+    for m in 'als rmse' 'ials ndcg@10' 'bias rmse'; do
+        read -r model metric <<<"$m"
+        rec-train -m "$model" --passes 60 --validation v.rec --patience 3 --trace trace.csv -o m t.rec 2>err
+        [ "$(head -n 1 trace.csv)" = "pass,loss,$metric,seconds,rate" ]
+        read -r best last value <<<"$(awk -F, -v less="$metric" 'NR > 1 { v = less == "rmse" ? -$3 : $3; if (NR == 2 || v > top) { top = v; best = $1; value = $3 } last = $1 }
+            END { print best, last, value }' trace.csv)"
+        [ "$last" -eq $((best + 3)) ] || [ "$last" -eq 60 ]
+        rec-eval -q -m "$metric" m v.rec | grep -qF "\"$metric\": $value"
+        grep -c 'ratings/s' err | grep -qx "$last"
+        rec-info m | grep 'rec-train' | grep -q "metric=$metric.*validation=crc32c:.* pass=$best"
+        # What it was after that pass is what so many passes make.
+        rec-train -q -m "$model" --passes "$best" -o so-many t.rec
+        rec-cat -q v.rec | cut -d, -f1,2 >pairs.csv
+        rec-predict -q m pairs.csv >a
+        rec-predict -q so-many pairs.csv | cmp - a
+    done
+}
+
+@test "--validation: bytes do not hang on threads; without patience all passes are made; one that is not measured in between is at the end" {
+    validated
+    rec-train -q -m als --passes 20 --validation v.rec --threads 1 -o one t.rec
+    rec-train -q -m als --passes 20 --validation v.rec --threads 3 -o three t.rec
+    cmp one three
+    rec-train -q --passes 9 --validation v.rec --patience 0 --validate-every 4 --metric recall@5 --trace trace.csv -o m t.rec
+    [ "$(awk -F, 'NR > 1 && $3 != "" { printf "%s ", $1 }' trace.csv)" = "4 8 9 " ]
+    rec-train -m popular --validation v.rec --trace trace.csv -o m t.rec 2>err
+    grep -q "^1,,$(rec-eval -q -m ndcg@10 m v.rec | sed -n 's/.*"ndcg@10": //p' | tr -d ,)," trace.csv
+}
+
+@test "--validation refuses what does not fit" {
+    validated
+    refuses 2 'metric: needs --validation' rec-train -q --metric ndcg@5 t.rec
+    refuses 2 'predicts no ratings' rec-train -q --validation v.rec --metric rmse t.rec
+    refuses 2 'more than one' rec-train -q --validation v.rec --metric ndcg,recall t.rec
+    refuses 2 'metric' rec-train -q --validation v.rec --metric nonesuch t.rec
+    refuses 2 'cannot both be standard input' rec-train -q --validation -
+    refuses 1 'nonesuch' rec-train -q --validation nonesuch t.rec
+    printf 'user,item,rating\na,b,3\n' | rec-ingest -q -o other.rec
+    rec-filter -q --min-rating 99 -o none.rec v.rec 2>/dev/null || rec-split -q -m global-random --test 0.000001 --out-test none.rec -o rest.rec v.rec
+    refuses 1 'nothing in it' rec-train -q --validation none.rec t.rec
+}
+
+# interrupted OUTPUT OPTION...: trains with a checkpoint after every pass, killed again and again until it is done.
+interrupted() {
+    local out=$1 rounds=0 pid
+    shift
+    rm -f ck "$out"
+    while [ ! -e "$out" ]; do
+        rec-train --checkpoint ck --checkpoint-interval 0 -o "$out" "$@" 2>>log &
+        pid=$!
+        sleep 0.0$((RANDOM % 9 + 1))
+        [ "$rounds" -ge 12 ] || kill -9 "$pid" 2>/dev/null || :
+        wait "$pid" || :
+        rounds=$((rounds + 1))
+        [ "$rounds" -lt 40 ] || return 1
+    done
+    [ ! -e ck ]
+}
+
+@test "--checkpoint: killed at any pass, it goes on to the same bytes" {
+    validated
+    for m in 'als' 'ials' 'ials --solver=cholesky --factors=24' 'ials --solver=subspace --factors=24' 'bias --passes=1000' 'als --validation=v.rec --patience=90'; do
+        read -ra model <<<"$m --passes=50"
+        [[ $m != bias* ]] || model=(bias --passes=400)
+        rec-train -q -m "${model[@]}" -o straight t.rec
+        interrupted resumed -m "${model[@]}" t.rec
+        cmp straight resumed
+    done
+    grep -q 'ck: goes on after pass' log
+}
+
+@test "--checkpoint: what it goes on from is told; the trace is whole; another training is refused" {
+    validated
+    # A training that cannot be written leaves its last checkpoint.
+    run ! rec-train -q -m als --passes 9 --checkpoint ck --checkpoint-interval 0 --validation v.rec -o /nonesuch/m t.rec
+    rec-info ck | grep -q rec.checkpoint/1
+    refuses 1 'ck: of another training \(parameters: .*remove it' rec-train -q -m als --passes 10 --checkpoint ck --validation v.rec -o m t.rec
+    refuses 1 'another training \(model' rec-train -q --passes 9 --checkpoint ck --validation v.rec -o m t.rec
+    refuses 1 'another training \(seed' rec-train -q -m als --passes 9 --seed 1 --checkpoint ck --validation v.rec -o m t.rec
+    refuses 1 'another training \(ratings' rec-train -q -m als --passes 9 --checkpoint ck --validation v.rec -o m r.rec
+    refuses 1 'another training \(validation' rec-train -q -m als --passes 9 --checkpoint ck -o m --validation test.rec t.rec
+    refuses 1 'another training \(metric' rec-train -q -m als --passes 9 --checkpoint ck -o m --validation v.rec --patience 2 t.rec
+    [ ! -e m ]
+    rec-train -m als --passes 9 --checkpoint ck --validation v.rec --trace trace.csv -o m t.rec 2>err
+    grep -q 'ck: goes on after pass 8' err
+    [ "$(cut -d, -f1 trace.csv | tr '\n' ' ')" = "pass 1 2 3 4 5 6 7 8 9 " ]
+    [ ! -e ck ]
+    rec-train -q -m als --passes 9 --validation v.rec -o straight t.rec
+    cmp straight m
+    head -c 3000 t.rec >ck
+    refuses 1 'ck' rec-train -q --checkpoint ck -o m t.rec
+    cp t.rec ck
+    refuses 1 'ck: .*rec.ratings' rec-train -q --checkpoint ck -o m t.rec
 }
