@@ -14,6 +14,8 @@ const struct rec_model_type *const rec_models[] = {
     &rec_bias_type,
     &rec_als_type,
     &rec_ials_type,
+    &rec_hybrid_type,
+    &rec_blend_type,
     NULL,
 };
 
@@ -95,30 +97,37 @@ static void count(struct rec_model *model, float *popularity, const struct rec_r
     model->popularity = popularity;
 }
 
+int rec_models_describe(struct rec_model *model, const struct rec_model_type *type, const double *param, struct rec_err *err)
+{
+    if (check_params(type, param, err) < 0)
+        return -1;
+    snprintf(model->type, sizeof model->type, "%s", type->name);
+    model->ratings_scale = !type->implicit;
+    write_params(&model->params, type, param);
+    return model->params.failed ? rec_err_memory(err, "model") : 0;
+}
+
 int rec_models_begin(struct rec_model *model, const struct rec_model_type *type, const struct rec_train_job *job, struct rec_err *err)
 {
     const struct rec_ratings *r = job->ratings;
     float *popularity;
 
     memset(model, 0, sizeof *model);
-    if (check_params(type, job->param, err) < 0)
+    if (rec_models_describe(model, type, job->param, err) < 0)
         return -1;
     if (r->nnz == 0)
         return rec_err_set(err, "%s: there are no ratings to learn from", type->name);
     popularity = rec_models_own(model, r->n_items, sizeof *popularity, err);
     if (!popularity)
         return -1;
-    snprintf(model->type, sizeof model->type, "%s", type->name);
     model->n_users = r->n_users;
     model->n_items = r->n_items;
-    model->ratings_scale = !type->implicit;
     model->seen_ptr = r->user_ptr;
     model->seen_item = r->item;
     model->users = (struct rec_ids){.bytes = r->users.bytes, .offset = r->users.offset, .n = r->users.n};
     model->items = (struct rec_ids){.bytes = r->items.bytes, .offset = r->items.offset, .n = r->items.n};
     count(model, popularity, r);
-    write_params(&model->params, type, job->param);
-    return model->params.failed ? rec_err_memory(err, "model") : 0;
+    return 0;
 }
 
 int rec_models_tell(const struct rec_train_job *job, const struct rec_progress *progress, struct rec_err *err)

@@ -11,6 +11,9 @@
  *  of the ratings. -1 when there is nothing to learn from, or a parameter is outside its range. */
 int rec_models_begin(struct rec_model *model, const struct rec_model_type *type, const struct rec_train_job *job, struct rec_err *err);
 
+/** The part of it that needs no ratings: type, parameters, which must be within their ranges, what its scores are. */
+int rec_models_describe(struct rec_model *model, const struct rec_model_type *type, const double *param, struct rec_err *err);
+
 /** Zeroed memory that rec_model_clear will free. */
 void *rec_models_own(struct rec_model *model, size_t n, size_t size, struct rec_err *err);
 
@@ -34,6 +37,6 @@ double rec_models_param(const struct rec_model_type *type, const struct rec_trai
 /** The nearest finite float. */
 float rec_models_float(double x);
 
-extern const struct rec_model_type rec_popular_type, rec_bias_type, rec_als_type, rec_ials_type;
+extern const struct rec_model_type rec_popular_type, rec_bias_type, rec_als_type, rec_ials_type, rec_hybrid_type, rec_blend_type;
 
 #endif
