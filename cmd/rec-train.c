@@ -15,7 +15,8 @@
 enum { OPTIONS_MAX = 256 };
 
 static bool list, no_history;
-static const char *model_name = "ials", *positive, *warm, *refresh, *trace, *output;
+static const char *model_name = "ials", *positive, *warm, *refresh, *trace, *output, *weights_of;
+static struct rec_opt_list of, weight;
 static const char *validation, *metric, *checkpoint;
 static int64_t seed = 42, threads, patience = 5, every = 1;
 static double interval = 30;
@@ -36,6 +37,10 @@ static struct rec_opt opts[OPTIONS_MAX] = {
      .help = "keep what the training can go on from, and go on from it"},
     {0, "checkpoint-interval", "SECONDS", REC_OPT_REAL, &interval, .max = 1e9, .help = "at most so often; 0: after each pass"},
     {0, "trace", "FILE", REC_OPT_FILE, &trace, .help = "write a line for each pass, as CSV: pass,loss,seconds,rate"},
+    {0, "of", "MODEL", REC_OPT_LIST, &of, .flags = REC_OPT_NO_CONFIG, .help = "hybrid, blend: a model to be part of the sum; may be repeated"},
+    {0, "weight", "X", REC_OPT_LIST, &weight, .flags = REC_OPT_NO_CONFIG | REC_OPT_RESULT,
+     .help = "hybrid, blend: the weight of the part in the same place; instead of fitting them"},
+    {0, "weights-of", "MODEL", REC_OPT_FILE, &weights_of, .flags = REC_OPT_NO_CONFIG, .help = "hybrid, blend: take the weights of an earlier sum"},
     {0, "list", NULL, REC_OPT_FLAG, &list, .flags = REC_OPT_NO_CONFIG, .help = "print the models and their parameters"},
     TOOL_SEED(&seed),
     TOOL_THREADS(&threads),
@@ -45,7 +50,7 @@ static struct rec_opt opts[OPTIONS_MAX] = {
 
 static const struct tool_about about = {
     .name = "rec-train",
-    .synopsis = "[options] [RATINGS]\n--refresh MODEL [options] [RATINGS]\n--list",
+    .synopsis = "[options] [RATINGS]\n--refresh MODEL [options] [RATINGS]\n--model hybrid|blend --of MODEL... [options] [VALIDATION]\n--list",
     .summary = "train a model",
     .opts = opts,
     .max_operands = 1,
@@ -419,6 +424,8 @@ static int check_train(double *param, struct watch *watch, struct tool *tool, co
 
     if (status)
         return status;
+    if (!type->combines && (of.n > 0 || weight.n > 0 || weights_of))
+        return tool_usage(tool, "--of, --weight and --weights-of are for sums of models: --model hybrid or blend");
     if (positive && !type->implicit)
         return tool_usage(tool, "--positive: %s learns from the values of all ratings", type->name);
     if (warm && !type->warms)
@@ -447,6 +454,14 @@ int main(int argc, char **argv)
         return tool_usage(&tool, "--positive: %s", err.text);
     w.filter = positive ? &filter : NULL;
     tool.rows_name = refresh ? "ratings" : "ratings in all passes";
+    if (!refresh && w.type->combines) {
+        struct combine sum = {.type = w.type, .param = param, .of = &of, .weight = &weight, .like = weights_of, .output = output,
+                              .threads = tool_threads(threads), .no_history = no_history};
+        status = combine_check(&tool, &sum);
+        if (status)
+            return status;
+        return combine_run(&tool, &sum, &err) < 0 ? tool_fail(&tool, &err) : tool_finish(&tool, TOOL_DONE);
+    }
     if (work(&w, &err) < 0)
         return tool_fail(&tool, &err);
     return tool_finish(&tool, TOOL_DONE);

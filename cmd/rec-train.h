@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the parts of rec-train share: rec-train.c has options and the model, rec-train_watch.c what happens between passes.
+ * What the parts of rec-train share.
+ *
+ *     rec-train.c              options; the model, renewing users
+ *     rec-train_watch.c        what happens between passes
+ *     rec-train_combine.c      sums of models
  */
 #ifndef REC_TRAIN_H
 #define REC_TRAIN_H
@@ -50,5 +54,21 @@ void watch_history(struct rec_buf *out, const struct watch *w);
 /* The model is in place: its checkpoint goes. */
 void watch_done(const struct watch *w);
 void watch_clear(struct watch *w);
+
+/** A sum of models is asked for. */
+struct combine {
+    const struct rec_model_type *type;
+    const double *param;
+    const struct rec_opt_list *of, *weight;  /**< files; numbers, or none */
+    const char *like;                        /**< a sum whose weights are taken; or NULL */
+    const char *output;
+    unsigned threads;
+    bool no_history;
+};
+
+/** Whether the options go together: 0, or what tool_usage returned. */
+int combine_check(struct tool *tool, const struct combine *c);
+/** Reads the models, fits weights on the ratings of the operand unless they are given, writes the sum, and says what the weights are. */
+int combine_run(struct tool *tool, const struct combine *c, struct rec_err *err);
 
 #endif

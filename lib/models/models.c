@@ -161,6 +161,25 @@ ptrdiff_t rec_models_resume(const struct rec_train_job *job, const struct rec_tr
     return (ptrdiff_t)saved->step;
 }
 
+int rec_models_weights(double *weight, size_t *n, size_t room, const struct rec_model *model, struct rec_err *err)
+{
+    const char *name = model->file.name ? model->file.name : model->type;
+    struct rec_json_value *parts;
+    int rc = 0;
+
+    if (model->parts.len == 0)
+        return rec_err_set(err, "%s: of type %s, which is no sum of models", name, model->type);
+    parts = rec_json_read(name, model->parts.data, model->parts.len, err);
+    if (!parts)
+        return -1;
+    *n = rec_json_length(parts);
+    for (size_t m = 0; rc == 0 && m < *n; m++)
+        if (m >= room || rec_json_number(&weight[m], rec_json_get(rec_json_at(parts, m), "weight")) < 0)
+            rc = rec_err_set(err, "%s: header: metadata parts: part %zu has no weight, or is one too many", name, m + 1);
+    rec_json_free(parts);
+    return rc;
+}
+
 double rec_models_param(const struct rec_model_type *type, const struct rec_train_job *job, const char *name)
 {
     for (size_t i = 0; type->params[i].name; i++)

@@ -89,6 +89,9 @@ extern const struct rec_model_type *const rec_models[];
 const struct rec_model_type *rec_models_find(const char *name);
 void rec_models_defaults(const struct rec_model_type *type, double *param);
 
+/** The weights of a sum of models, at most `room`; -1 when it is none. */
+int rec_models_weights(double *weight, size_t *n, size_t room, const struct rec_model *model, struct rec_err *err);
+
 /* ---- refresh: between trainings ------------------------------------------------------------------- */
 
 /** The same items, and users as these ratings have them: factors and biases by folding in, which is an exact last half pass. New users and new
