@@ -112,6 +112,18 @@ out:
     return rc;
 }
 
+/* Weights that are given need not add up to 1: what is missing is taken from the means, so that the mean prediction stays what it is. */
+static double even_out(const struct rec_sum_part *part, size_t n)
+{
+    double sum = 0, mean = 0;
+
+    for (size_t m = 0; m < n; m++) {
+        sum += part[m].scale;
+        mean += part[m].scale * part[m].model->mean;
+    }
+    return (1 - sum) * mean / sum;
+}
+
 static int train(struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
 {
     struct rec_sum_part part[REC_SUM_MAX];
@@ -131,6 +143,8 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
         goto out;
     for (size_t m = 0; m < job->n_of; m++)
         part[m].weight = part[m].scale = job->weight ? job->weight[m] : weight[m];
+    if (job->weight)
+        intercept = even_out(part, job->n_of);
     rc = rec_sum_models(model, &places, part, job->n_of, intercept, err);
 out:
     rec_sum_places_clear(&places, REC_SUM_MAX);

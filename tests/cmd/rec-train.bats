@@ -48,6 +48,37 @@ measure() {
     awk -v a="$(measure ials recall@10)" -v b="$(measure popular recall@10)" 'BEGIN { exit !(a > b) }'
 }
 
+@test "a hybrid is fitted on held-out ratings, and put together again with its weights" {
+    rec-train -q --model ials --factors 8 -o ials r.rec
+    rec-train -q --model popular -o popular r.rec
+    rec-train --model hybrid --of ials --of popular -o h test.rec 2>err
+    grep -q 'weight .*: ials (ials)' err
+    rec-info h | grep -q 'model *hybrid'
+    awk -v a="$(measure h ndcg@10)" -v b="$(measure ials ndcg@10)" 'BEGIN { exit !(a >= b - 0.01) }'
+    rec-train -q --model hybrid --of ials --of popular --weights-of h -o again
+    rec-cat --tensor user_factors h >a
+    rec-cat --tensor user_factors again | cmp - a
+    rec-recommend -q -u 1 h | grep -q '^1,'
+    rec-train -q --model als --factors 4 -o als r.rec
+    rec-train -q --model bias -o bias r.rec
+    rec-train -q --model blend --of als --of bias test.rec | rec-info - | grep -q 'model *blend'
+    rec-train -q --model blend --of als --of bias --weight 0.7 --weight 0.2 -o b
+    [ "$(rec-predict -q b <<<'1,1' | wc -l)" -eq 2 ]
+}
+
+@test "a hybrid of nothing, of other ratings, or with too few weights is refused" {
+    rec-train -q --model popular -o popular r.rec
+    rec-train -q --model popular -o other test.rec
+    run -2 rec-train --model hybrid test.rec
+    run -2 rec-train --model hybrid --of popular --of popular --weight 1
+    run -2 rec-train --model hybrid --of popular --weight 1 test.rec
+    run -2 rec-train --model ials --of popular r.rec
+    run -1 rec-train --model hybrid --of popular --of other -o h r.rec
+    [[ $output == *"another history"* ]]
+    run -1 rec-train --model hybrid --of popular --weights-of popular -o h
+    [[ $output == *"no sum of models"* ]]
+}
+
 @test "one line a pass with its loss, which falls; none with -q" {
     rec-train --model als --passes 4 r.rec 2>err >m
     [ "$(grep -c 'pass [1-4] of 4: loss' err)" -eq 4 ]
