@@ -19,6 +19,9 @@ int combine_check(struct tool *tool, const struct combine *c)
 {
     double value;
 
+    for (const char *const *name = (const char *const[]){"positive", "warm", "validation", "metric", "checkpoint", "trace", NULL}; *name; name++)
+        if (rec_opt_find(tool->opts, *name)->origin == REC_ORIGIN_FLAG)
+            return tool_usage(tool, "--%s: %s is a sum of models that are there already", *name, c->type->name);
     if (c->of->n == 0)
         return tool_usage(tool, "--model %s: name the models that it is made of, each by --of", c->type->name);
     if (c->weight->n > 0 && c->like)
