@@ -66,6 +66,7 @@ USES.rec-recommend := score data kernels
 USES.rec-similar   := score data kernels
 USES.rec-predict   := score data kernels
 USES.rec-eval      := tune eval score data kernels
+USES.rec-drift     := eval observe score data kernels
 USES.rec-db        := backup store sql crypto ingest data
 USES.rec-registry  := registry eval score crypto data kernels
 USES.rec-job       := observe crypto

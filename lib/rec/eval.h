@@ -13,6 +13,10 @@
  *     qrels      what is relevant, as TREC writes it
  *     run        a system's ranked lists, as TREC writes them (or our own CSV), from file to figures
  *     ndcg, ...  one measure each: a const struct, and one line in the table of measures.c
+ *     distribution  the distinct values of a sample and how often each is there
+ *     drift      how far two samples are apart
+ *     popularity what is rated much, then and now
+ *     tail       probabilities of the chi-square and the Kolmogorov-Smirnov statistic
  *
  *     struct rec_eval eval;
  *     struct rec_judge judge = {0};
@@ -168,6 +172,76 @@ double rec_paired_quantile(double tail, double df);
 /** p of a mean above 0 without any assumption on the distribution but symmetry: the share of random flips of signs (Fisher 1935) whose sum is as
  *  great, the observed one counted among them: (reached + 1) / (rounds + 1). */
 double rec_paired_permutation(const double *difference, size_t n, size_t rounds, uint64_t seed);
+
+/* ---- distribution: the values of a sample --------------------------------------------------------- */
+
+/** The empirical distribution function: value[i] was there count[i] times. */
+struct rec_distribution {
+    size_t n;                /**< distinct values */
+    uint64_t total;          /**< the sum of counts */
+    double *value;           /**< [n] ascending */
+    uint64_t *count;         /**< [n] above 0 */
+};
+/** Of x[0], x[stride], ... x[(n - 1) * stride], all finite. Time: linear in n; memory: 8 bytes a value where they are many, next to nothing
+ *  where only a few are distinct. */
+int rec_distribution_make(struct rec_distribution *out, const float *x, size_t n, size_t stride, struct rec_err *err);
+void rec_distribution_clear(struct rec_distribution *d);
+double rec_distribution_mean(const struct rec_distribution *d);
+/** The standard deviation, by n. */
+double rec_distribution_deviation(const struct rec_distribution *d);
+/** The least value v for which at least share q of the sample is <= v. */
+double rec_distribution_quantile(const struct rec_distribution *d, double q);
+/** Gini's coefficient of values that are not negative: 0 when all are the same, near 1 when one has all there is. */
+double rec_distribution_gini(const struct rec_distribution *d);
+
+/* ---- drift: how far two samples are apart ----------------------------------------------------------
+ *
+ *     rec_distribution_make(&then, ...), rec_distribution_make(&now, ...);
+ *     rec_drift_numbers(&drift, &then, &now, 10, &err);
+ *     if (drift.psi > 0.25) ...
+ *
+ * With p and q the shares of a bin in the reference and the current sample, P and Q their distribution functions:
+ *     psi          sum (q - p) ln(q / p), an empty bin counting as 0.0001 (population stability index)
+ *     js           the root of the Jensen-Shannon divergence, natural logarithm, from 0 to 0.8326: scipy.spatial.distance.jensenshannon
+ *     chi2         Pearson's statistic of the table of 2 rows of counts, without Yates' correction: scipy.stats.chi2_contingency
+ *     ks           the greatest |P - Q|, two-sided, its p from the distribution of n m / (n + m) observations: scipy.stats.ks_2samp, asymptotic
+ *     wasserstein  the integral of |P - Q|, in units of the reference's deviation (of 0.001 where it is less)
+ */
+struct rec_drift {
+    size_t n;                /**< bins */
+    double *low, *high;      /**< [n] of numbers: the least and greatest value of each bin, both in it; NULL of classes */
+    uint64_t *reference, *current; /**< [n] */
+    uint64_t n_reference, n_current;
+    double psi, js, chi2, chi2_p;
+    size_t chi2_df;
+    double ks, ks_p, wasserstein;  /**< NAN of classes */
+};
+/** Of numbers: bins hold about equal shares of the reference, at most `bins` of them; where it has no more distinct values than that, and so has the
+ *  current sample, each value is one. Neither sample may be empty. */
+int rec_drift_numbers(struct rec_drift *out, const struct rec_distribution *reference, const struct rec_distribution *current, size_t bins,
+                      struct rec_err *err);
+/** Of classes: so many of each there. */
+int rec_drift_classes(struct rec_drift *out, const uint64_t *reference, const uint64_t *current, size_t n, struct rec_err *err);
+void rec_drift_clear(struct rec_drift *drift);
+
+/* ---- popularity: what is rated much, then and now ---------------------------------------------------
+ *
+ * Items are those of two samples, with tables of their own: reference[i] and current[i] say how often item i was rated; to[i] is the reference's number
+ * of the current sample's item i, or -1 (rec_ids_join).
+ */
+/** The ratings of each sample in groups of items: `groups` of them, which hold about equal shares of the reference's ratings, from the most popular
+ *  items down; and behind them the items that the reference does not have. @param then, now  [groups + 1] */
+int rec_popularity_groups(uint64_t *then, uint64_t *now, size_t groups, const uint64_t *reference, size_t n_reference, const uint64_t *current,
+                          size_t n_current, const int32_t *to, struct rec_err *err);
+/** The Jensen-Shannon distance (as js above) between the shares of single items. */
+double rec_popularity_js(const uint64_t *reference, size_t n_reference, const uint64_t *current, size_t n_current, const int32_t *to);
+
+/* ---- tail: probabilities ---------------------------------------------------------------------------- */
+
+/** P(X > x) of the chi-square distribution. */
+double rec_tail_chi2(double x, double df);
+/** P(D >= d) of the two-sided Kolmogorov-Smirnov statistic of n observations (n a whole number). */
+double rec_tail_kolmogorov(double d, double n);
 
 /* ---- judge: a ranked list against what is relevant ---------------------------------------------- */
 

@@ -39,6 +39,7 @@ page() {
 @test "rec-similar(1)" { page rec-similar.1; }
 @test "rec-predict(1)" { page rec-predict.1; }
 @test "rec-eval(1)" { page rec-eval.1; }
+@test "rec-drift(1)" { page rec-drift.1; }
 @test "rec-info(1)" { page rec-info.1; }
 @test "rec-cat(1)" { page rec-cat.1; }
 @test "rec-synth(1)" { page rec-synth.1; }
