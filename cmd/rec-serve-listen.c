@@ -3,8 +3,9 @@
  * rec-serve-listen: what rec-serve becomes when it is to listen, or when its store is PostgreSQL, or Redis keeps answers or limits. The same
  * options, the same name in messages and settings: to its user there is one program.
  *
- * The order of its start: bind and read the TLS key while still root, become --user, give up what a server has no use for, and only
- * then open the model and the store, whose threads inherit all that.
+ * The order of its start: bind and read the TLS key while still root, become --user, make the workers, give up what a server has no use for, and only
+ * then open the model and the store, whose threads inherit all that. With one worker there is one process; with more, the first one is their
+ * supervisor, which answers nobody and reads nothing.
  */
 #include "rec-serve.h"
 
@@ -32,6 +33,11 @@ struct server {
     struct rec_serve *serve;
     struct rec_serve_config config;
     struct rec_connection_handler handler;  /* the service's, once it is there */
+    size_t workers;
+    struct rec_worker worker;               /* of more than one: which this process is */
+    bool is_worker;
+    struct rec_serve_shared *shared;        /* by more than one */
+    struct rec_listen_share *share;
     const struct passwd *user;              /* to become; NULL: nobody else */
     unsigned entered;                       /* what there is of a sandbox */
     pthread_t watcher;
@@ -76,7 +82,7 @@ static void reload(struct server *s, struct stat refused[2], bool *broken)
     if (*broken) {
         memcpy(refused, now, sizeof now);
         fprintf(stderr, "%s: %s: not taken, the model before it stays\n", s->tool->about->name, err.text);
-    } else if (changed) {
+    } else if (changed && s->worker.which == 0) {
         tool_note(s->tool, "%s: taken", s->config.model);
     }
 }
@@ -228,7 +234,7 @@ static void tell_sandbox(const struct server *s)
         [REC_SANDBOX_FILES | REC_SANDBOX_CALLS] = NULL,
     };
 
-    if (!serve_options.no_sandbox && lacks[s->entered])
+    if (!serve_options.no_sandbox && lacks[s->entered] && s->worker.which == 0 && !s->worker.again)
         tool_note(s->tool, "%s", lacks[s->entered]);
 }
 
@@ -248,30 +254,52 @@ static void raise_limit(void)
 
 static void on_signal(int signal)
 {
-    if (signal == SIGHUP)
+    if (signal == SIGHUP || signal == SIGUSR1)
         rec_listen_reload(listener);
     else
         rec_listen_stop(listener);
 }
 
-static void set_signals(void)
+/* A worker is told by its supervisor; what is sent to all of the group is for that. */
+static void set_signals(bool is_worker)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction heed = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, ignore = {.sa_handler = SIG_IGN};
 
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-    action.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGTERM, is_worker ? &ignore : &heed, NULL);
+    sigaction(SIGINT, is_worker ? &ignore : &heed, NULL);
+    sigaction(SIGHUP, is_worker ? &ignore : &heed, NULL);
+    if (is_worker) {
+        sigaction(SIGUSR1, &heed, NULL);
+        sigaction(SIGUSR2, &heed, NULL);
+    }
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+/* Before what the handlers use is gone: a stop that comes now does not wait. */
+static void reset_signals(bool is_worker)
+{
+    signal(is_worker ? SIGUSR1 : SIGHUP, SIG_IGN);
+    signal(is_worker ? SIGUSR2 : SIGTERM, SIG_DFL);
+    if (!is_worker)
+        signal(SIGINT, SIG_DFL);
+}
+
+static void tell_listener(void *context, const char *line)
+{
+    tell(((struct server *)context)->tool, line);
 }
 
 static int bind_address(struct server *s, int fd, struct rec_err *err)
 {
     struct rec_listen_options options = {
         .address = serve_options.listen, .fd = serve_options.listen ? -1 : fd, .tls_cert = serve_options.tls_cert, .tls_key = serve_options.tls_key,
-        .connections = (size_t)serve_options.connections, .per_address = (size_t)serve_options.per_address, .drain = serve_options.drain,
-        .reload = wake, .context = s,
+        .connections = ((size_t)serve_options.connections + s->workers - 1) / s->workers, .per_address = (size_t)serve_options.per_address,
+        .drain = serve_options.drain, .reload = wake, .tell = tell_listener, .context = s,
     };
+
+    if (s->workers > 1 && rec_listen_share_new(&s->share, s->workers, options.per_address ? options.connections * s->workers : 0, err) < 0)
+        return -1;
+    options.share = s->share;
 
     return rec_listen_open(&listener, &options, &s->handler, err);
 }
@@ -280,7 +308,8 @@ static int open_service(struct server *s, struct rec_err *err)
 {
     s->config.drivers = drivers;
     s->config.cache_driver = &rec_redis;
-    s->config.workers = (size_t)serve_options.workers;
+    s->config.workers = (size_t)serve_options.threads;
+    s->config.shared = s->shared;
     s->config.answers = (size_t)serve_options.answers << 20;
     s->config.answered = rec_listen_answered;
     if (rec_serve_open(&s->serve, &s->config, err) < 0)
@@ -288,6 +317,73 @@ static int open_service(struct server *s, struct rec_err *err)
     rec_serve_tell(s->serve, tell, s->tool);
     s->handler = *rec_serve_handler(s->serve);
     return start_watching(s, err);
+}
+
+/* ---- workers ---- */
+
+static void all_are_ready(void *context)
+{
+    struct server *s = context;
+
+    tool_note(s->tool, "listening on %s", rec_listen_address(listener));
+    serve_notify("READY=1");
+}
+
+/* The workers take what waits to be accepted, and the last one that closes the socket is one of them. */
+static void close_door(void *context)
+{
+    (void)context;
+    serve_notify("STOPPING=1");
+    rec_listen_close(listener);
+    listener = NULL;
+}
+
+static void is_gone(void *context, size_t which)
+{
+    rec_listen_share_left(((struct server *)context)->share, which);
+}
+
+static void tell_supervisor(void *context, const char *line)
+{
+    tell(((struct server *)context)->tool, line);
+}
+
+/* REC_WORKER in each of the workers. */
+static int make_workers(struct server *s, struct rec_err *err)
+{
+    struct rec_supervise_options options = {.workers = s->workers, .patience = serve_options.drain + 10, .begin = all_are_ready, .stop = close_door,
+                                            .gone = is_gone, .tell = tell_supervisor, .context = s};
+    int role;
+
+    if (rec_serve_shared_open(&s->shared, &s->config, err) < 0)
+        return -1;
+    role = rec_supervise(&s->worker, &options, err);
+    if (role != REC_WORKER)
+        return role;
+    s->is_worker = true;
+    if (rec_listen_forked(listener, s->worker.which, err) < 0)
+        return -1;
+    if (s->worker.again)
+        rec_listen_reload(listener); /* the certificate that the supervisor has may be an older one */
+    return REC_WORKER;
+}
+
+static int answer_requests(struct server *s, struct rec_err *err)
+{
+    int status;
+
+    if (enter_sandbox(s, err) < 0 || open_service(s, err) < 0)
+        return -1;
+    set_signals(s->is_worker);
+    tell_sandbox(s);
+    if (s->is_worker)
+        rec_supervise_ready(&s->worker);
+    else
+        all_are_ready(s);
+    status = rec_listen_run(listener, err);
+    if (!s->is_worker)
+        serve_notify("STOPPING=1");
+    return status;
 }
 
 static int run(struct server *s, int fd, struct rec_err *err)
@@ -298,21 +394,18 @@ static int run(struct server *s, int fd, struct rec_err *err)
     if (serve_config(&s->config, s->tool, err) < 0 || find_user(s, err) < 0 || bind_address(s, fd, err) < 0)
         goto out;
     if (serve_state(s->user ? (int64_t)s->user->pw_uid : -1, s->user ? (int64_t)s->user->pw_gid : -1, err) < 0 ||
-        serve_log(&s->config, "-", err) < 0 || become_user(s->user, err) < 0 || enter_sandbox(s, err) < 0 || open_service(s, err) < 0)
+        serve_log(&s->config, "-", err) < 0 || become_user(s->user, err) < 0)
         goto out;
-    set_signals();
-    tell_sandbox(s);
-    tool_note(s->tool, "listening on %s", rec_listen_address(listener));
-    serve_notify("READY=1");
-    status = rec_listen_run(listener, err);
-    serve_notify("STOPPING=1");
+    status = s->workers > 1 ? make_workers(s, err) : REC_WORKER;
+    if (status == REC_WORKER)
+        status = answer_requests(s, err);
 out:
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
-    signal(SIGHUP, SIG_IGN);
+    reset_signals(s->is_worker);
     stop_watching(s);
     rec_listen_close(listener);
     rec_serve_close(s->serve);
+    rec_serve_shared_close(s->shared);
+    rec_listen_share_free(s->share);
     return status;
 }
 
@@ -335,8 +428,11 @@ int main(int argc, char **argv)
     if (!serve_options.tls_cert != !serve_options.tls_key)
         return tool_usage(&tool, "--tls-cert and --tls-key go together");
     s.tool = &tool;
+    s.workers = serve_options.workers ? (size_t)serve_options.workers : tool_threads(0);
     sem_init(&s.wake, 0, 0);
     status = run(&s, in, &err);
     sem_destroy(&s.wake);
+    if (status < 0 && !err.text[0])
+        return TOOL_FAILED;
     return status < 0 ? tool_fail(&tool, &err) : tool_finish(&tool, TOOL_DONE);
 }

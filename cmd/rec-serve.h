@@ -22,7 +22,7 @@ extern const struct tool_about serve_about;
 
 struct serve_options {
     const char *listen, *tls_cert, *tls_key, *user, *log, *cache, *limits;
-    int64_t workers, connections, per_address, answers;
+    int64_t workers, threads, connections, per_address, answers;
     double drain;
     bool no_sandbox;
 };

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct serve_options serve_options = {.answers = 4, .workers = 4, .connections = 10000, .drain = 30};
+struct serve_options serve_options = {.answers = 4, .workers = 1, .threads = 4, .connections = 10000, .drain = 30};
 
 static const char *catalogue, *store, *keys, *state, *issuer = "rec", *audience = "rec", *alg = "HS256", *log_format = "text";
 static const char *rate_address = "100/5", *rate_account = "200/4", *rate_login = "5/50";
@@ -34,7 +34,8 @@ static struct rec_opt opts[] = {
     {0, "tls-cert", "FILE", REC_OPT_FILE, &serve_options.tls_cert, .help = "certificate and its chain (PEM)"},
     {0, "tls-key", "FILE", REC_OPT_FILE, &serve_options.tls_key, .help = "its private key (PEM)"},
     {0, "secure", NULL, REC_OPT_FLAG, &secure, .help = "TLS is in front of this server: say so to browsers"},
-    {0, "workers", "N", REC_OPT_INT, &serve_options.workers, .min = 0, .max = 256, .help = "threads for what waits for disks and databases"},
+    {0, "workers", "N", REC_OPT_INT, &serve_options.workers, .min = 0, .max = REC_LISTEN_PROCESSES, .help = "processes that answer; 0: one for each processor"},
+    {0, "threads", "N", REC_OPT_INT, &serve_options.threads, .min = 0, .max = 256, .help = "threads of each for what waits for disks and databases"},
     {0, "connections", "N", REC_OPT_INT, &serve_options.connections, .min = 1, .max = 1000000, .help = "connections at once"},
     {0, "connections-per-address", "N", REC_OPT_INT, &serve_options.per_address, .min = 0, .max = 1000000,
      .help = "connections at once of one address; 0: no such limit"},

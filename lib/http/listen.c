@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 10000, MOST = 1000, DRAIN = 30, BATCH = 64, MEMORY = 256 << 20 };
+enum { CONNECTIONS = 10000, MOST = 1000, DRAIN = 30, BATCH = 64, MEMORY = 256 << 20, PATIENCE = 500 /* microseconds */ };
 
 double rec_listen_now(void)
 {
@@ -52,15 +52,35 @@ static bool is_clients_fault(int error)
     return false;
 }
 
+static void tell_others(struct rec_listener *l)
+{
+    if (l->share && l->running)
+        rec_listen_share_say(l->share, l->process, l->stopping ? SIZE_MAX : atomic_load(&l->connections));
+}
+
+/* Of processes that share a socket, the one that is quickest to look would take all connections, and the others would have nothing to do. One that has
+ * more than another leaves the next to that one, and looks again a little later: then it takes what is still there. */
+static bool leaves_it(struct rec_listener *l)
+{
+    if (!l->share || !rec_listen_share_is_ahead(l->share, l->process, atomic_load(&l->connections)))
+        return false;
+    if (l->patient)
+        return false;
+    set_accepting(l, false);
+    event_add(&l->patience, &(struct timeval){.tv_usec = PATIENCE});
+    return true;
+}
+
 static void accept_some(struct rec_listener *l, size_t most)
 {
-    for (size_t i = 0; i < most && !is_full(l); i++) {
+    for (size_t i = 0; i < most && !is_full(l) && (l->stopping || !leaves_it(l)); i++) {
         struct sockaddr_storage name = {0};
         socklen_t len = sizeof name;
         int client = accept4(l->socket.fd, (struct sockaddr *)&name, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (client >= 0) {
             rec_listen_connection_start(l, client, &name);
+            tell_others(l);
         } else if (errno == EAGAIN) {
             return;
         } else if (!is_clients_fault(errno)) {
@@ -70,6 +90,19 @@ static void accept_some(struct rec_listener *l, size_t most)
     }
     if (is_full(l))
         set_accepting(l, false);
+}
+
+static void on_patience(evutil_socket_t fd, short what, void *context)
+{
+    struct rec_listener *l = context;
+
+    (void)fd, (void)what;
+    if (l->stopping)
+        return;
+    l->patient = true;
+    accept_some(l, 1);
+    l->patient = false;
+    set_accepting(l, true);
 }
 
 static void on_acceptable(evutil_socket_t fd, short what, void *context)
@@ -82,6 +115,7 @@ void rec_listen_left(struct rec_listener *l)
 {
     size_t before = atomic_fetch_sub(&l->connections, 1);
 
+    tell_others(l);
     if (!l->running)
         return;
     set_accepting(l, true);
@@ -136,10 +170,12 @@ static void begin_stop(struct rec_listener *l)
     double drain = l->options.drain;
 
     /* Who waits in the queue has connected to a server that was there. An inherited socket stays open, and somebody else may accept. */
-    if (!l->socket.inherited)
-        accept_some(l, SOMAXCONN);
     set_accepting(l, false);
     l->stopping = true;
+    tell_others(l);
+    rec_listen_socket_hide(&l->socket);
+    if (!l->socket.inherited)
+        accept_some(l, SOMAXCONN);
     rec_listen_socket_close(&l->socket);
     for (k = l->all; k; k = next) {
         next = k->next;
@@ -220,6 +256,7 @@ static void free_listener(struct rec_listener *l)
     SSL_CTX_free(l->tls);
     if (l->wake_fd >= 0)
         close(l->wake_fd);
+    rec_listen_share_free(l->own_share);
     free(l);
 }
 
@@ -277,6 +314,7 @@ static int make_base(struct rec_listener *l, struct rec_err *err)
     if (!l->base || l->wake_fd < 0)
         return rec_err_set(err, "%s: no event loop can be had", l->socket.address);
     event_assign(&l->acceptable, l->base, l->socket.fd, EV_READ | EV_PERSIST, on_acceptable, l);
+    evtimer_assign(&l->patience, l->base, on_patience, l);
     event_assign(&l->wake, l->base, l->wake_fd, EV_READ | EV_PERSIST, on_wake, l);
     event_assign(&l->tick, l->base, -1, EV_PERSIST, on_tick, l);
     event_assign(&l->flush, l->base, -1, 0, on_flush, l);
@@ -305,6 +343,7 @@ int rec_listen_open(struct rec_listener **out, const struct rec_listen_options *
         return -1;
     fill_defaults(l, options);
     l->handler = handler;
+    l->share = options->share;
     l->wake_fd = l->socket.fd = -1;
     l->answered_end = &l->answered;
     l->waiting_end = &l->waiting;
@@ -315,6 +354,9 @@ int rec_listen_open(struct rec_listener **out, const struct rec_listen_options *
     }
     if (options->tls_cert && rec_listen_tls_context(&l->tls, options->tls_cert, options->tls_key, err) < 0)
         goto failed;
+    if (options->per_address && !l->share && rec_listen_share_new(&l->own_share, 1, l->options.connections, err) < 0)
+        goto failed;
+    l->share = l->share ? l->share : l->own_share;
     if (rec_listen_socket_open(&l->socket, options, err) < 0 || make_base(l, err) < 0)
         goto failed;
     *out = l;
@@ -322,6 +364,16 @@ int rec_listen_open(struct rec_listener **out, const struct rec_listen_options *
 failed:
     rec_listen_close(l);
     return -1;
+}
+
+int rec_listen_forked(struct rec_listener *listener, size_t process, struct rec_err *err)
+{
+    listener->process = process;
+    listener->socket.path[0] = 0; /* the parent's to unlink */
+    event_base_free(listener->base);
+    close(listener->wake_fd);
+    listener->base = NULL;
+    return make_base(listener, err);
 }
 
 static void drop_all(struct rec_listener *l)
@@ -341,11 +393,15 @@ int rec_listen_run(struct rec_listener *listener, struct rec_err *err)
     listener->running = true;
     if (event_add(&listener->wake, NULL) < 0 || event_add(&listener->tick, &(struct timeval){.tv_sec = 1}) < 0)
         status = rec_err_set(err, "%s: out of memory", listener->socket.address);
+    tell_others(listener);
     set_accepting(listener, true);
     if (status == 0 && event_base_dispatch(listener->base) < 0)
         status = rec_err_errno(err, "%s: the loop ended", listener->socket.address);
     set_accepting(listener, false);
+    listener->stopping = true;
+    tell_others(listener);
     listener->running = false;
+    event_del(&listener->patience);
     event_del(&listener->wake);
     event_del(&listener->tick);
     event_del(&listener->drain);

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PIECE = 4096, HIGH = 65536, LINGER = 2 };
+enum { PIECE = 4096, HIGH = 65536 };
 
 /* ---- bytes ---- */
 
@@ -199,37 +199,9 @@ static int receive(struct rec_listen_connection *k)
 
 /* ---- waiting ---- */
 
-static double floor_rate(const struct rec_listen_connection *k, size_t bytes)
-{
-    double slowest = k->listener->timeouts.slowest;
-
-    return slowest > 0 ? (double)bytes / slowest : INFINITY;
-}
-
-/* When what is waited for has to have come. */
-static double deadline(const struct rec_listen_connection *k)
-{
-    const struct rec_inetd_timeouts *t = &k->listener->timeouts;
-
-    if (k->state == REC_LISTEN_HANDSHAKE)
-        return k->begun + t->head;
-    if (k->state == REC_LISTEN_LINGER)
-        return k->begun + LINGER;
-    /* A client that takes a byte now and then makes progress, but not for ever. */
-    if (unsent(k))
-        return fmin(k->progress + t->write, k->out_begun + t->write + floor_rate(k, k->out_sent));
-    if (k->c && k->c->busy)
-        return INFINITY;
-    if (!k->c || rec_message_idle(&k->c->message))
-        return k->begun + t->idle;
-    if (!rec_message_in_body(&k->c->message))
-        return k->begun + t->head;
-    return fmin(k->body_begun + t->body, k->body_begun + 10 + floor_rate(k, k->c->message.body.len));
-}
-
 static void arm(struct rec_listen_connection *k)
 {
-    double until = deadline(k), left;
+    double until = rec_listen_deadline(k), left;
 
     if (until >= k->armed)
         return;
@@ -282,7 +254,7 @@ void rec_listen_connection_drop(struct rec_listen_connection *k)
         k->ssl = NULL;
         close(k->fd);
         k->fd = -1;
-        rec_listen_peers_leave(&k->listener->peers, k->from);
+        rec_listen_share_leave(k->listener->share, k->listener->process, k->from);
         k->from = NULL;
         k->state = REC_LISTEN_GONE;
     }
@@ -390,7 +362,7 @@ static void on_time(evutil_socket_t fd, short what, void *context)
 
     (void)fd, (void)what;
     k->armed = INFINITY;
-    if (deadline(k) > rec_listen_now() + 0.0005) {
+    if (rec_listen_deadline(k) > rec_listen_now() + 0.0005) {
         arm(k);
         return;
     }
@@ -415,7 +387,7 @@ void rec_listen_connection_start(struct rec_listener *l, int fd, const struct so
 
     if (!k)
         goto failed;
-    if (internet && l->options.per_address && !(k->from = rec_listen_peers_enter(&l->peers, name, l->options.per_address)))
+    if (internet && l->options.per_address && !(k->from = rec_listen_share_enter(l->share, l->process, name, l->options.per_address)))
         goto failed;
     if (l->tls && !(k->ssl = rec_listen_tls_new(l->tls, fd)))
         goto failed;
@@ -441,7 +413,7 @@ void rec_listen_connection_start(struct rec_listener *l, int fd, const struct so
     return;
 failed:
     if (k)
-        rec_listen_peers_leave(&l->peers, k->from);
+        rec_listen_share_leave(l->share, l->process, k->from);
     free(k);
     close(fd);
 }
@@ -469,10 +441,14 @@ void rec_listen_connection_answered(struct rec_listen_connection *k)
 void rec_listen_connection_end(struct rec_listen_connection *k)
 {
     char byte;
+    bool is_new = rec_listen_now() - k->begun < REC_LISTEN_FIRST;
 
     k->last = true;
     if (k->state == REC_LISTEN_HANDSHAKE) {
-        rec_listen_connection_drop(k);
+        if (is_new)
+            arm(k);
+        else
+            rec_listen_connection_drop(k);
         return;
     }
     if (k->state != REC_LISTEN_OPEN)
@@ -484,8 +460,9 @@ void rec_listen_connection_end(struct rec_listen_connection *k)
         rec_listen_connection_drop(k);
         return;
     }
-    k->quiet = !k->c || (rec_connection_idle(k->c) && !unsent(k) && !k->c->closing);
-    if (k->c)
+    is_new = is_new && !k->eof && !k->requests && (!k->c || (!k->c->requests && rec_connection_idle(k->c) && !k->c->closing));
+    k->quiet = !is_new && (!k->c || (rec_connection_idle(k->c) && !unsent(k) && !k->c->closing));
+    if (k->c && !is_new)
         rec_connection_end(k->c);
     rec_listen_connection_advance(k);
 }

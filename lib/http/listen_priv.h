@@ -32,23 +32,24 @@ struct rec_listen_socket {
     char address[320];
 };
 int rec_listen_socket_open(struct rec_listen_socket *s, const struct rec_listen_options *options, struct rec_err *err);
+/* Unlinks a socket file that is still ours: nobody connects any more. */
+void rec_listen_socket_hide(struct rec_listen_socket *s);
 /* Closes, and unlinks a socket file that is still ours. Safe when done already. */
 void rec_listen_socket_close(struct rec_listen_socket *s);
 
-/* ---- listen_peers: how many connections an address has ---- */
+/* ---- listen_share: what processes that share a socket know of each other; also of one alone ---- */
 
-struct rec_listen_peer {
-    struct rec_listen_peer *next;
-    uint64_t hash;
-    size_t connections;
-    unsigned char key[16];
-};
-struct rec_listen_peers {
-    struct rec_listen_peer *bucket[1024];
-};
-/* Counts one more; NULL when it has `most` already, or out of memory. The 2^64 addresses of an IPv6 network are one client's. */
-struct rec_listen_peer *rec_listen_peers_enter(struct rec_listen_peers *peers, const struct sockaddr_storage *name, size_t most);
-void rec_listen_peers_leave(struct rec_listen_peers *peers, struct rec_listen_peer *peer);
+/* How many connections that process has now; SIZE_MAX: it takes none. */
+void rec_listen_share_say(struct rec_listen_share *share, size_t process, size_t connections);
+/* Whether one of the others has clearly fewer, and should take the next. */
+bool rec_listen_share_is_ahead(const struct rec_listen_share *share, size_t process, size_t connections);
+
+struct rec_listen_peer; /* an address */
+/* Counts one more of that process; NULL when the address has `most` already, with all of them together. The 2^64 addresses of an IPv6 network are one
+ * client's. */
+struct rec_listen_peer *rec_listen_share_enter(struct rec_listen_share *share, size_t process, const struct sockaddr_storage *name, size_t most);
+/* NULL is safe. */
+void rec_listen_share_leave(struct rec_listen_share *share, size_t process, struct rec_listen_peer *peer);
 
 /* ---- listen_tls: OpenSSL ---- */
 
@@ -114,6 +115,13 @@ void rec_listen_connection_drop(struct rec_listen_connection *k);
 /* As rec_listen_connection_answered, when there is no loop any more. */
 void rec_listen_connection_finish(struct rec_listen_connection *k);
 
+/* ---- listen_deadline: how long it is waited for ---- */
+
+/* Seconds: a client that has just connected to a server that stops may send its request, which is on its way. */
+#define REC_LISTEN_FIRST 1.0
+/* When what is waited for has to have come. */
+double rec_listen_deadline(const struct rec_listen_connection *k);
+
 /* ---- listen_flush: answers that are sent together ---- */
 
 /* Resumes it when the other events that are there have been seen to, or soon. */
@@ -131,14 +139,16 @@ struct rec_listener {
     struct rec_inetd_timeouts timeouts;
     const struct rec_connection_handler *handler;
     struct rec_listen_socket socket;
-    struct rec_listen_peers peers;
+    struct rec_listen_share *share, *own_share;  /* the options', or our own; NULL: nothing is to be known */
+    size_t process;               /* which of those that share */
     SSL_CTX *tls;
     struct event_base *base;
-    struct event acceptable, wake, tick, drain, flush;
+    struct event acceptable, patience, wake, tick, drain, flush;
     struct rec_listen_connection *waiting, **waiting_end;  /* for the others, before they send */
     double waiting_since;
     int wake_fd;
     bool accepting, stopping, running;
+    bool patient;                 /* the others had their time to take the next connection */
     struct rec_listen_connection *all;
     size_t held;
     atomic_size_t connections;

@@ -220,7 +220,7 @@ int rec_listen_socket_open(struct rec_listen_socket *s, const struct rec_listen_
     return 0;
 }
 
-void rec_listen_socket_close(struct rec_listen_socket *s)
+void rec_listen_socket_hide(struct rec_listen_socket *s)
 {
     struct stat st;
 
@@ -228,6 +228,11 @@ void rec_listen_socket_close(struct rec_listen_socket *s)
     if (s->path[0] && lstat(s->path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode)
         unlink(s->path);
     s->path[0] = 0;
+}
+
+void rec_listen_socket_close(struct rec_listen_socket *s)
+{
+    rec_listen_socket_hide(s);
     if (s->fd >= 0 && !s->inherited)
         close(s->fd);
     s->fd = -1;

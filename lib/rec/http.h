@@ -248,6 +248,7 @@ struct rec_listen_options {
     double drain;                 /**< seconds that rec_listen_stop waits for requests under way; 0: 30 */
     const struct rec_message_limits *limits;        /**< NULL: rec_message_limits; copied */
     const struct rec_inetd_timeouts *timeouts;      /**< NULL: rec_inetd_timeouts; copied. A TLS handshake has the time of a head. */
+    struct rec_listen_share *share; /**< of processes that accept from the same socket (rec_listen_forked); NULL: it is alone */
     /* Called in the loop's thread; each may be NULL. */
     void (*reload)(void *context);                  /**< after rec_listen_reload */
     void (*tick)(void *context);                    /**< once a second */
@@ -255,11 +256,25 @@ struct rec_listen_options {
     void *context;
 };
 struct rec_listener;
+struct rec_listen_share;
 int rec_listen_open(struct rec_listener **out, const struct rec_listen_options *options, const struct rec_connection_handler *handler,
                     struct rec_err *err);
+/** Several processes, one socket: the listener is opened with a share, and then the process forks. Each child goes on with the number that is its own, from
+ *  0 on, and runs it; the parent does not run it, and unlinks a socket file when it closes its own. What one has accepted it answers; connections wait in one queue,
+ *  out of which those with fewer connections take first, and nothing in it is lost when one of them dies. `connections` and `memory` are of one process,
+ *  `per_address` of all together. */
+int rec_listen_forked(struct rec_listener *listener, size_t process, struct rec_err *err);
+enum { REC_LISTEN_PROCESSES = 256 };
+/** Before rec_listen_open. @param addresses  how many connections there may be in all, where there is a limit by address; 0: there is none. */
+int rec_listen_share_new(struct rec_listen_share **out, size_t processes, size_t addresses, struct rec_err *err);
+/** That process is no more: what it had does not count any longer. */
+void rec_listen_share_left(struct rec_listen_share *share, size_t process);
+/** In the parent, or in each child. NULL is safe. */
+void rec_listen_share_free(struct rec_listen_share *share);
 /** The address it listens on, with the port that ":0" was given. */
 const char *rec_listen_address(const struct rec_listener *listener);
-/** Serves until it is stopped: then no new connections, idle ones closed, requests under way answered, at most `drain` seconds. */
+/** Serves until it is stopped: then no new connections, idle ones closed (one that has just been made has a second for its first request), requests under
+ *  way answered, at most `drain` seconds. */
 int rec_listen_run(struct rec_listener *listener, struct rec_err *err);
 /** Safe in signal handlers and from other threads, until rec_listen_close. A second stop does not wait. */
 void rec_listen_stop(struct rec_listener *listener);

@@ -18,6 +18,7 @@
  *     service    counters
  *     known      what was read from the store before, as long as nothing was committed since
  *     cached     answers that were made before, by this process (answers) or by one that shares a cache
+ *     supervise  a process that has others do the work, and starts them anew
  *     sandbox    giving up files and system calls that a server has no use for
  *     handle_*   the handlers, each file with its routes: recommendations, movies, feedback, users, tokens, keys, docs, service
  *
@@ -47,7 +48,8 @@ struct rec_serve_config {
     const char *store;               /**< URL; NULL: no accounts, no feedback: everybody may ask for recommendations */
     const char *keys;                /**< the keyring; NULL: tokens, accounts' e-mail and API keys' check work without what needs it */
     const struct rec_sql_driver *const *drivers;
-    const char *state;               /**< a directory of ours; NULL: counters and limits of this process alone */
+    const char *state;               /**< a directory of ours; NULL: counters and limits of this process alone, or of those that have `shared` */
+    struct rec_serve_shared *shared; /**< of processes made by fork(2): opened before; NULL: this one is alone */
     const char *cache;               /**< "redis://host:6379/0", "unix:/run/redis.sock" (rec_cache_open); NULL: none */
     const char *limits;              /**< a server as of `cache` that keeps the limits of several hosts; NULL: each host has its own */
     size_t answers;                  /**< bytes for answers that this process made before, with workers; 0: none are kept */
@@ -71,6 +73,12 @@ struct rec_serve_config {
     const char *version;             /**< of the program */
 };
 
+/** Counters, limits and the number of logins at once, for the processes that fork(2) makes after it, from the configuration's state, limit_keys and
+ *  logins. Closed by the parent, after its children have gone. */
+struct rec_serve_shared;
+int rec_serve_shared_open(struct rec_serve_shared **out, const struct rec_serve_config *config, struct rec_err *err);
+void rec_serve_shared_close(struct rec_serve_shared *shared);
+
 int rec_serve_open(struct rec_serve **out, const struct rec_serve_config *config, struct rec_err *err);
 /** Waits for what is under way. NULL is safe. */
 void rec_serve_close(struct rec_serve *serve);
@@ -88,6 +96,39 @@ const char *rec_serve_openapi(void);
 
 /** What is counted in STATE/stats; ends in NULL. rec-metrics(1) reads it by the same table. */
 extern const struct rec_prom_metric *const rec_service_metrics[];
+
+/* ---- supervise ------------------------------------------------------------------------------------
+ *
+ *     struct rec_worker worker;
+ *     int role = rec_supervise(&worker, &(struct rec_supervise_options){.workers = 2, .patience = 40, .tell = tell}, &err);
+ *     if (role != REC_WORKER) ...       // the supervisor, after all: 0, or -1
+ *     ...                               // a worker: handlers of SIGUSR1 (what SIGHUP is else) and SIGUSR2 (SIGTERM), all that it needs, and then:
+ *     rec_supervise_ready(&worker);
+ *
+ * Called in a process of one thread. The first worker is started, and the others when it is ready; when one of them ends before all were
+ * ready, so do the others, and the supervisor: -1, with no words in err where the worker has said why. After that one that ends is started anew: at once when it had
+ * lived for five seconds, else after 0.1 s, and twice that each time, up to 5 s; SIGHUP starts it at once.
+ *
+ * Workers are told of SIGTERM and SIGINT, and of the end of the supervisor, by SIGUSR2; of SIGHUP by SIGUSR1. The same signals sent to them are blocked
+ * until rec_supervise_ready, and to be ignored then: they may have been sent to the whole group.
+ */
+struct rec_worker {
+    size_t which;                    /**< from 0 on */
+    bool again;                      /**< there was another one before it */
+    int ready;                       /**< where it says so */
+};
+struct rec_supervise_options {
+    size_t workers;                  /**< 1 to 256 */
+    double patience;                 /**< seconds after which those that do not stop are killed */
+    void (*begin)(void *context);                   /**< all are ready; or NULL, as the next two */
+    void (*stop)(void *context);                    /**< the end has come; the workers are not yet told */
+    void (*gone)(void *context, size_t which);      /**< that worker is no more */
+    void (*tell)(void *context, const char *line);
+    void *context;
+};
+enum { REC_WORKER = 1 };
+int rec_supervise(struct rec_worker *out, const struct rec_supervise_options *options, struct rec_err *err);
+void rec_supervise_ready(struct rec_worker *worker);
 
 /* ---- sandbox --------------------------------------------------------------------------------------
  *

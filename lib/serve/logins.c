@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Passwords are checked by few at once: each check takes 64 MiB (argon2id), and a crowd at the door must not take all there is. In one process a
- * semaphore, over all processes locks on as many files of the state directory.
+ * semaphore, over all processes locks on as many files of the state directory, or, where there is none, over those of one server on mutexes that they
+ * share. Either kind of lock is gone with a process that dies.
  *
  * Wrong passwords make the next try of the same name from the same address wait. Neither other people at that address nor the owner of the
  * name at another one are held up.
@@ -39,8 +40,23 @@ static int lock_one(const struct rec_serve *serve)
     return -1;
 }
 
+/* The same of processes that fork(2) made; the number of the mutex. */
+static int lock_shared(struct rec_serve_shared *shared)
+{
+    for (size_t i = 0; i < shared->logins; i++) {
+        int status = pthread_mutex_trylock(&shared->login[i]);
+
+        if (status == EOWNERDEAD)
+            pthread_mutex_consistent(&shared->login[i]);
+        if (status == 0 || status == EOWNERDEAD)
+            return (int)i;
+    }
+    return -1;
+}
+
 static bool enter(struct rec_serve *serve, int *lock)
 {
+    struct rec_serve_shared *shared = serve->config.state ? NULL : serve->config.shared;
     const struct timespec nap = {0, 20000000};
     struct timespec until;
 
@@ -50,13 +66,13 @@ static bool enter(struct rec_serve *serve, int *lock)
     while (sem_timedwait(&serve->logins, &until) < 0)
         if (errno != EINTR)
             return false;
-    for (int tries = 0; serve->config.state && tries < PATIENCE * 50; tries++) {
-        *lock = lock_one(serve);
+    for (int tries = 0; (serve->config.state || shared) && tries < PATIENCE * 50; tries++) {
+        *lock = shared ? lock_shared(shared) : lock_one(serve);
         if (*lock >= 0)
             return true;
         nanosleep(&nap, NULL);
     }
-    if (!serve->config.state)
+    if (!serve->config.state && !shared)
         return true;
     sem_post(&serve->logins);
     return false;
@@ -64,8 +80,10 @@ static bool enter(struct rec_serve *serve, int *lock)
 
 void rec_logins_leave(struct rec_serve *serve, int lock)
 {
-    if (lock >= 0)
+    if (lock >= 0 && serve->config.state)
         close(lock);
+    else if (lock >= 0)
+        pthread_mutex_unlock(&serve->config.shared->login[lock]);
     sem_post(&serve->logins);
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -131,16 +132,62 @@ static void set_defaults(struct rec_serve_config *c)
     c->version = c->version ? c->version : "";
 }
 
+static int open_counters(struct rec_stats **stats, struct rec_limit **limit, const struct rec_serve_config *c, struct rec_err *err)
+{
+    const char *state = c->state;
+    char path[2][4096];
+
+    snprintf(path[0], sizeof path[0], "%s/stats", state ? state : "");
+    snprintf(path[1], sizeof path[1], "%s/limits", state ? state : "");
+    if (rec_stats_open(stats, state ? path[0] : NULL, 4096, err) < 0)
+        return -1;
+    return rec_limit_open(limit, state ? path[1] : NULL, c->limit_keys, err);
+}
+
 static int open_shared(struct rec_serve *serve, struct rec_err *err)
 {
-    const char *state = serve->config.state;
-    char stats[4096], limits[4096];
+    struct rec_serve_shared *shared = serve->config.shared;
 
-    snprintf(stats, sizeof stats, "%s/stats", state ? state : "");
-    snprintf(limits, sizeof limits, "%s/limits", state ? state : "");
-    if (rec_stats_open(&serve->stats, state ? stats : NULL, 4096, err) < 0)
+    if (!shared)
+        return open_counters(&serve->stats, &serve->limit, &serve->config, err);
+    serve->stats = shared->stats;
+    serve->limit = shared->limit;
+    return 0;
+}
+
+int rec_serve_shared_open(struct rec_serve_shared **out, const struct rec_serve_config *config, struct rec_err *err)
+{
+    struct rec_serve_config c = *config;
+    struct rec_serve_shared *shared;
+    pthread_mutexattr_t robust;
+
+    *out = NULL;
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return rec_err_memory(err, "service");
+    set_defaults(&c);
+    shared->logins = c.logins < REC_LOGINS_MOST ? c.logins : REC_LOGINS_MOST;
+    pthread_mutexattr_init(&robust);
+    pthread_mutexattr_setpshared(&robust, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
+    for (size_t i = 0; i < shared->logins; i++)
+        pthread_mutex_init(&shared->login[i], &robust);
+    pthread_mutexattr_destroy(&robust);
+    if (open_counters(&shared->stats, &shared->limit, &c, err) < 0) {
+        rec_serve_shared_close(shared);
         return -1;
-    return rec_limit_open(&serve->limit, state ? limits : NULL, serve->config.limit_keys, err);
+    }
+    *out = shared;
+    return 0;
+}
+
+void rec_serve_shared_close(struct rec_serve_shared *shared)
+{
+    if (!shared)
+        return;
+    rec_limit_close(shared->limit);
+    rec_stats_close(shared->stats);
+    munmap(shared, sizeof *shared);
 }
 
 static int open_store(struct rec_serve *serve, struct rec_err *err)
@@ -231,10 +278,12 @@ void rec_serve_close(struct rec_serve *serve)
     rec_answers_close(serve->answers);
     rec_cache_close(serve->cache);
     rec_cache_close(serve->limits);
-    rec_limit_close(serve->limit);
+    if (!serve->config.shared)
+        rec_limit_close(serve->limit);
     rec_service_close(serve);
     rec_client_close(serve);
-    rec_stats_close(serve->stats);
+    if (!serve->config.shared)
+        rec_stats_close(serve->stats);
     rec_token_keys_clear(&serve->tokens);
     rec_keyring_clear(&serve->ring);
     sem_destroy(&serve->logins);

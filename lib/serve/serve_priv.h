@@ -210,6 +210,16 @@ bool rec_logins_admit(struct rec_call *c, const char *name, int *lock);
 void rec_logins_leave(struct rec_serve *serve, int lock);
 void rec_logins_wrong(struct rec_call *c, const char *name);
 
+/* ---- shared: what processes made by fork(2) have in common ---- */
+
+enum { REC_LOGINS_MOST = 64 };
+struct rec_serve_shared {
+    struct rec_stats *stats;
+    struct rec_limit *limit;
+    size_t logins;
+    pthread_mutex_t login[REC_LOGINS_MOST]; /* robust: a process may die in the middle of one */
+};
+
 /* ---- workers: threads for what takes long ---- */
 
 struct rec_workers;

@@ -297,7 +297,7 @@ static void stopping(void **state)
 {
     struct server s;
     char out[4096];
-    int idle, held, begun;
+    int idle, held, begun, fresh, silent;
 
     (void)state;
     start(&s, (struct rec_listen_options){0});
@@ -309,9 +309,17 @@ static void stopping(void **state)
     say(held, GET("/hold"));
     say(begun, "GET /a HT");
     WAIT_FOR(s.n_held == 1);
+    fresh = dial(&s);
+    silent = dial(&s);
+    WAIT_FOR(rec_listen_connections(s.listener) == 5);
     usleep(50000);
     rec_listen_stop(s.listener);
     assert_int_equal(hear(idle, out, sizeof out), 0);
+    /* Who has just connected did so to a server that was there. */
+    say(fresh, GET("/a"));
+    assert_true(hear(fresh, out, sizeof out) > 0);
+    assert_non_null(strstr(out, "Connection: close\r\n"));
+    assert_int_equal(hear(silent, out, sizeof out), 0);
     say(begun, "TP/1.1\r\n" HOST "\r\n");
     assert_true(hear(begun, out, sizeof out) > 0);
     assert_non_null(strstr(out, "Connection: close\r\n"));
@@ -322,7 +330,7 @@ static void stopping(void **state)
     assert_non_null(strstr(out, "Connection: close\r\n"));
     join(&s);
     rec_listen_close(s.listener);
-    assert_int_equal(s.finished, 3);
+    assert_int_equal(s.finished, 4);
 }
 
 static void stopping_at_once(void **state)
