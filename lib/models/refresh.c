@@ -73,7 +73,10 @@ static int begin(struct rec_model *out, struct refresh *s, const struct rec_mode
     out->users = (struct rec_ids){.bytes = r->users.bytes, .offset = r->users.offset, .n = r->users.n};
     out->items = (struct rec_ids){.bytes = model->items.bytes, .offset = model->items.offset, .n = model->items.n};
     rec_buf_add(&out->params, model->params.data, model->params.len);
-    return out->params.failed ? rec_err_memory(err, "model") : 0;
+    if (model->parts.len > 0)
+        rec_buf_add(&out->parts, model->parts.data, model->parts.len);
+    out->part_bias = model->part_bias;
+    return out->params.failed || out->parts.failed ? rec_err_memory(err, "model") : 0;
 }
 
 int rec_refresh_users(struct rec_model *out, const struct rec_model *model, const struct rec_ratings *r, unsigned threads, struct rec_err *err)

@@ -168,6 +168,7 @@ static int write_parts(struct rec_buf *out, const struct place *place, const str
         rec_json_int(&json, "factors", has_factors(&part[m]) ? (int64_t)model->factors : 0);
         rec_json_real(&json, "user_scale", place[m].user_scale);
         rec_json_real(&json, "item_scale", place[m].item_scale);
+        rec_json_bool(&json, "histories", has_factors(&part[m]) && model->history_factors);
         rec_json_bool(&json, "ratings", model->ratings_scale);
         rec_json_real(&json, "mean", model->mean);
         rec_json_real(&json, "spread", model->spread);

@@ -150,18 +150,33 @@ void rec_rank_clear(struct rec_rank *rank);
  * user of the training data gets the factors that an exact last pass would have given. Neighbours are looked for among all users of the model.
  * Where a model knows nothing to fold in, popular, a history changes nothing.
  */
-struct rec_foldin {
-    const struct rec_model *model;
-    enum rec_foldin_kind {
-        REC_FOLDIN_NONE,
-        REC_FOLDIN_BIAS,
-        REC_FOLDIN_IMPLICIT,
-        REC_FOLDIN_RATINGS,
-        REC_FOLDIN_HISTORY           /**< links, neighbours, history_factors: nothing is solved for */
-    } kind;
-    float *diagonal;                 /**< private, as all below: [factors], of the items' Gramian, weighted */
+enum rec_foldin_kind {
+    REC_FOLDIN_NONE,
+    REC_FOLDIN_BIAS,
+    REC_FOLDIN_IMPLICIT,
+    REC_FOLDIN_RATINGS,
+    REC_FOLDIN_HISTORY,          /**< links, neighbours, history_factors: nothing is solved for */
+    REC_FOLDIN_SUM               /**< a weighted sum of models: each of its parts by itself */
+};
+
+/** Private: a model, or a part of a sum. */
+struct rec_foldin_part {
+    enum rec_foldin_kind kind;
+    size_t first, factors;           /**< which of the model's factors are its own */
+    double scale;                    /**< by which its scores count */
+    double mean, spread;
+    const float *item_bias;          /**< its own; or NULL */
+    bool histories;                  /**< factors come from the history as well */
+    float *diagonal;                 /**< [factors], of the items' Gramian, weighted */
     double regularization, regularization_bias, exponent, unobserved;
     bool by_value;
+};
+
+struct rec_foldin {
+    const struct rec_model *model;
+    enum rec_foldin_kind kind;
+    struct rec_foldin_part *part;    /**< private, as all below */
+    size_t n_parts;
     struct rec_knn *knn;             /**< how near users are, where neighbours are looked for */
 };
 

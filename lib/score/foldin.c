@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Folding a user in, and taking a score apart.
+ * Folding a user in.
  *
- * For fixed items a user's factors are x = A⁻¹ b with A = diag(d) + sum w_j y_j y_j' and b = sum c_j y_j over their history. So a score is
- * y_i'x = sum over j of c_j (A⁻¹ y_i)'y_j: one more solution, for the item in question, tells how much each item of the history adds to it
- * (Hu, Koren and Volinsky 2008, section 5). ials leaves its items along the eigenvectors of their Gramian, which is why d is a diagonal.
+ * For fixed items a user's factors are x = A⁻¹ b with A = diag(d) + sum w_j y_j y_j' and b = sum c_j y_j over their history. ials leaves its items
+ * along the eigenvectors of their Gramian, which is why d is a diagonal. Where factors come from the history (history_factors h_j, s = |H|^-e),
+ * x = s sum h_j + own, and own is solved for what that leaves of the ratings.
  *
- * Where factors come from the history (history_factors h_j, s = |H|^-e), x = s sum h_j + own, own is solved for what that leaves of the ratings,
- * and item j adds s h_j'y_i of itself, less what it takes from the rest: with t = y_i - sum w_l (z'y_l) y_l and z = A⁻¹ y_i, s h_j't in all.
+ * Of a weighted sum of models each part is folded in by itself. Its items stand in the sum multiplied by b, its users by a, where a b is the scale
+ * of its scores: with items as they stand the same x comes of a penalty b^2 times as great, divided by b; so what is solved for is multiplied by a b.
  */
-#include <rec/score.h>
+#include "foldin_priv.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -25,192 +25,162 @@ static double number(const struct rec_json_value *params, const char *name, doub
 }
 
 /* sum over items of y_k^2, times the weight of a pair that was not observed. */
-static int set_diagonal(struct rec_foldin *f, struct rec_err *err)
+static int set_diagonal(struct rec_foldin_part *p, const struct rec_model *m, struct rec_err *err)
 {
-    const struct rec_model *m = f->model;
-    double *sum = rec_calloc(m->factors, sizeof *sum, "folding in", err), most = 0;
+    double *sum = rec_calloc(p->factors, sizeof *sum, "folding in", err), most = 0;
 
-    f->diagonal = rec_malloc(m->factors, sizeof *f->diagonal, "folding in", err);
-    if (!sum || !f->diagonal) {
+    p->diagonal = rec_malloc(p->factors, sizeof *p->diagonal, "folding in", err);
+    if (!sum || !p->diagonal) {
         free(sum);
         return -1;
     }
-    for (size_t i = 0; i < m->n_items; i++)
-        for (size_t k = 0; k < m->factors; k++)
-            sum[k] += (double)m->item_factors[i * m->factors + k] * m->item_factors[i * m->factors + k];
-    for (size_t k = 0; k < m->factors; k++)
+    for (size_t i = 0; i < m->n_items; i++) {
+        const float *y = m->item_factors + i * m->factors + p->first;
+        for (size_t k = 0; k < p->factors; k++)
+            sum[k] += (double)y[k] * y[k];
+    }
+    for (size_t k = 0; k < p->factors; k++)
         most = sum[k] > most ? sum[k] : most;
-    for (size_t k = 0; k < m->factors; k++)
-        f->diagonal[k] = (float)(f->unobserved * (sum[k] > 1e-7 * most ? sum[k] : 1e-7 * most));
+    for (size_t k = 0; k < p->factors; k++)
+        p->diagonal[k] = (float)(p->unobserved * (sum[k] > 1e-7 * most ? sum[k] : 1e-7 * most));
     free(sum);
     return 0;
 }
 
-static int init_implicit(struct rec_foldin *f, const struct rec_json_value *p, struct rec_err *err)
+static int init_implicit(struct rec_foldin_part *p, const struct rec_model *m, const struct rec_json_value *params, struct rec_err *err)
 {
-    const char *weights = rec_json_string(rec_json_get(p, "weights"));
-    double alpha = number(p, "alpha", 1);
+    const char *weights = rec_json_string(rec_json_get(params, "weights"));
+    double alpha = number(params, "alpha", 1);
 
-    f->kind = REC_FOLDIN_IMPLICIT;
-    f->exponent = number(p, "exponent", 0.5);
-    f->unobserved = number(p, "unobserved", 0) / alpha;
-    f->regularization = number(p, "regularization", 0.25) * pow(alpha, f->exponent - 1);
-    f->by_value = weights && strcmp(weights, "values") == 0;
-    return set_diagonal(f, err);
+    p->kind = REC_FOLDIN_IMPLICIT;
+    p->exponent = number(params, "exponent", 0.5);
+    p->unobserved = number(params, "unobserved", 0) / alpha;
+    p->regularization = number(params, "regularization", 0.25) * pow(alpha, p->exponent - 1);
+    p->by_value = weights && strcmp(weights, "values") == 0;
+    return set_diagonal(p, m, err);
 }
 
 /* In the unit of the ratings: als solves for ratings divided by their spread, and gives half of that to either side's factors. */
-static void init_ratings(struct rec_foldin *f, const struct rec_json_value *p)
+static void init_ratings(struct rec_foldin_part *p, const struct rec_json_value *params)
 {
-    f->kind = REC_FOLDIN_RATINGS;
-    f->exponent = number(p, "exponent", 0.3);
-    f->regularization = (number(p, "regularization", 2.8) + 1e-6) * f->model->spread;
-    f->regularization_bias = number(p, "regularization-biases", 1.2) + 1e-6;
+    p->kind = REC_FOLDIN_RATINGS;
+    p->exponent = number(params, "exponent", 0.3);
+    p->regularization = (number(params, "regularization", 2.8) + 1e-6) * p->spread;
+    p->regularization_bias = number(params, "regularization-biases", 1.2) + 1e-6;
+}
+
+/* @param item_scale  what its items are multiplied by, where they stand */
+static int init_part(struct rec_foldin_part *p, const struct rec_model *m, const char *type, const struct rec_json_value *params, double item_scale,
+                     struct rec_err *err)
+{
+    if (strcmp(type, "ials") == 0 && p->factors) {
+        if (init_implicit(p, m, params, err) < 0)
+            return -1;
+    } else if (strcmp(type, "als") == 0 && p->factors && p->item_bias && p->spread > 0) {
+        init_ratings(p, params);
+    } else if (strcmp(type, "bias") == 0 && p->item_bias) {
+        p->kind = REC_FOLDIN_BIAS;
+        p->regularization = number(params, "regularization-users", 5);
+        return 0;
+    }
+    p->regularization *= item_scale * item_scale;
+    return 0;
+}
+
+/* What the file says of part n of a sum, checked. */
+static int init_sum_part(struct rec_foldin *f, size_t n, const struct rec_json_value *told, struct rec_err *err)
+{
+    const struct rec_model *m = f->model;
+    struct rec_foldin_part *p = &f->part[n];
+    const char *type = rec_json_string(rec_json_get(told, "type"));
+    int64_t first = -1, factors = -1;
+
+    if (!type || rec_json_integer(&first, rec_json_get(told, "first")) < 0 || rec_json_integer(&factors, rec_json_get(told, "factors")) < 0 ||
+        first < 0 || factors < 0 || first > (int64_t)m->factors || factors > (int64_t)m->factors - first)
+        return rec_err_set(err, "%s: header: metadata parts: part %zu has no type, or no factors of the model", m->file.name ? m->file.name : m->type,
+                           n + 1);
+    p->first = (size_t)first;
+    p->factors = (size_t)factors;
+    p->scale = number(told, "scale", 0);
+    p->mean = number(told, "mean", 0);
+    p->spread = number(told, "spread", 0);
+    p->item_bias = m->part_bias ? m->part_bias + n * m->n_items : NULL;
+    if (rec_json_boolean(&p->histories, rec_json_get(told, "histories")) < 0 || !m->history_factors)
+        p->histories = false;
+    return p->scale > 0 ? init_part(p, m, type, rec_json_get(told, "params"), number(told, "item_scale", 1), err) : 0;
+}
+
+static int init_sum(struct rec_foldin *f, struct rec_err *err)
+{
+    const struct rec_model *m = f->model;
+    struct rec_json_value *parts = rec_json_read("parts", m->parts.data, m->parts.len, err);
+    int status = -1;
+
+    f->kind = REC_FOLDIN_SUM;
+    if (parts && (f->part = rec_calloc(rec_json_length(parts), sizeof *f->part, "folding in", err))) {
+        f->n_parts = rec_json_length(parts);
+        status = 0;
+    }
+    for (size_t n = 0; status == 0 && n < f->n_parts; n++)
+        status = init_sum_part(f, n, rec_json_at(parts, n), err);
+    rec_json_free(parts);
+    return status;
+}
+
+static int init_model(struct rec_foldin *f, struct rec_err *err)
+{
+    const struct rec_model *m = f->model;
+    struct rec_json_value *params = rec_json_read("parameters", m->params.data ? m->params.data : "{}", m->params.len ? m->params.len : 2, err);
+    int status = -1;
+
+    f->part = rec_calloc(1, sizeof *f->part, "folding in", err);
+    if (params && f->part) {
+        f->n_parts = 1;
+        *f->part = (struct rec_foldin_part){.factors = m->item_factors ? m->factors : 0, .scale = 1, .mean = m->mean, .spread = m->spread,
+                                            .item_bias = m->item_bias, .histories = m->history_factors != NULL};
+        status = init_part(f->part, m, m->type, params, 1, err);
+        f->kind = f->part->kind;
+        if (f->kind == REC_FOLDIN_NONE && (rec_links_any(m) || m->history_factors))
+            f->kind = REC_FOLDIN_HISTORY;
+    }
+    rec_json_free(params);
+    return status;
 }
 
 int rec_foldin_init(struct rec_foldin *foldin, const struct rec_model *model, struct rec_err *err)
 {
-    struct rec_json_value *params = rec_json_read("parameters", model->params.data ? model->params.data : "{}", model->params.len ? model->params.len : 2, err);
-    int status = 0;
-
     *foldin = (struct rec_foldin){.model = model};
-    if (!params)
-        return -1;
-    if (rec_links_any(model) || model->history_factors)
-        foldin->kind = REC_FOLDIN_HISTORY;
-    if (strcmp(model->type, "ials") == 0 && model->item_factors) {
-        status = init_implicit(foldin, params, err);
-    } else if (strcmp(model->type, "als") == 0 && model->item_factors && model->item_bias && model->spread > 0) {
-        init_ratings(foldin, params);
-    } else if (strcmp(model->type, "bias") == 0 && model->item_bias) {
-        foldin->kind = REC_FOLDIN_BIAS;
-        foldin->regularization = number(params, "regularization-users", 5);
-    }
-    rec_json_free(params);
-    if (status < 0)
-        rec_foldin_clear(foldin);
-    return status;
+    if ((model->parts.len > 0 ? init_sum(foldin, err) : init_model(foldin, err)) == 0)
+        return 0;
+    rec_foldin_clear(foldin);
+    return -1;
 }
 
 void rec_foldin_clear(struct rec_foldin *foldin)
 {
-    free(foldin->diagonal);
+    for (size_t n = 0; n < foldin->n_parts; n++)
+        free(foldin->part[n].diagonal);
+    free(foldin->part);
     *foldin = (struct rec_foldin){0};
 }
 
 bool rec_foldin_by_value(const struct rec_foldin *foldin)
 {
-    return foldin->by_value || foldin->kind == REC_FOLDIN_RATINGS || foldin->kind == REC_FOLDIN_BIAS;
-}
-
-/* ---- the problem of one user ---- */
-
-/* Rows, diagonal and right-hand sides. For ratings a last coordinate, 1 for every item, is the user's bias: rows are copied with it. */
-struct problem {
-    struct rec_ridge_rows rows;
-    size_t f;                    /* coordinates */
-    float *memory, *d, *w, *c, *v;
-    int32_t *index;
-    void *scratch;
-};
-
-static void clear(struct problem *p)
-{
-    free(p->memory);
-    free(p->index);
-    free(p->scratch);
-}
-
-static int allocate(struct problem *p, const struct rec_foldin *f, size_t n, struct rec_err *err)
-{
-    bool copies = f->kind == REC_FOLDIN_RATINGS;
-    size_t cells, copied = 0;
-
-    p->f = f->model->factors + copies;
-    if ((copies && rec_size_mul(&copied, n + 1, p->f) < 0) || rec_size_add(&cells, copied, p->f + 2 * (n + 1)) < 0)
-        return rec_err_memory(err, "folding in");
-    p->memory = rec_malloc(cells, sizeof *p->memory, "folding in", err);
-    p->index = rec_malloc(n + 1, sizeof *p->index, "folding in", err);
-    p->scratch = rec_malloc(1, rec_ridge_solve_scratch(p->f), "folding in", err);
-    if (!p->memory || !p->index || !p->scratch)
-        return -1;
-    p->d = p->memory;
-    p->w = p->d + p->f;
-    p->c = p->w + n + 1;
-    p->v = p->c + n + 1;
-    return 0;
-}
-
-/* One row more than the history has, for rec_foldin_explain: `target`, or -1. */
-static void fill_rows(struct problem *p, const struct rec_foldin *f, const int32_t *item, size_t n, int32_t target)
-{
-    const struct rec_model *m = f->model;
-    size_t rows = n + (target >= 0);
-
-    for (size_t j = 0; j < rows; j++) {
-        int32_t i = j < n ? item[j] : target;
-
-        p->index[j] = f->kind == REC_FOLDIN_RATINGS ? (int32_t)j : i;
-        if (f->kind != REC_FOLDIN_RATINGS)
-            continue;
-        memcpy(p->v + j * p->f, m->item_factors + (size_t)i * m->factors, m->factors * sizeof *p->v);
-        p->v[j * p->f + m->factors] = 1;
-    }
-    p->rows = (struct rec_ridge_rows){.v = f->kind == REC_FOLDIN_RATINGS ? p->v : m->item_factors, .ld = p->f, .f = p->f, .idx = p->index,
-                                      .n = rows, .w = p->w, .c = p->c};
-}
-
-static void fill_implicit(struct problem *p, const struct rec_foldin *f, const float *value, size_t n)
-{
-    double sum = 0, penalty;
-
-    for (size_t j = 0; j < n; j++) {
-        p->w[j] = p->c[j] = f->by_value && value ? value[j] : 1;
-        sum += p->w[j];
-    }
-    penalty = fmax(1e-30, f->regularization * pow(sum + f->unobserved * (double)f->model->n_items, f->exponent));
-    for (size_t k = 0; k < p->f; k++)
-        p->d[k] = f->diagonal[k] + (float)penalty;
-}
-
-/* @param x  factors that come from the history, or NULL */
-static void fill_ratings(struct problem *p, const struct rec_foldin *f, const int32_t *item, const float *value, size_t n, const float *x)
-{
-    const struct rec_model *m = f->model;
-    double weight = pow((double)n, f->exponent);
-
-    for (size_t j = 0; j < n; j++) {
-        p->w[j] = 1;
-        p->c[j] = (float)((value ? value[j] : 1) - m->mean - m->item_bias[item[j]]);
-        if (x)
-            p->c[j] -= rec_kernels_dot(x, m->item_factors + (size_t)item[j] * m->factors, m->factors);
-    }
-    for (size_t k = 0; k < m->factors; k++)
-        p->d[k] = (float)(f->regularization * weight);
-    p->d[m->factors] = (float)(f->regularization_bias * weight);
-}
-
-static int set_up(struct problem *p, const struct rec_foldin *f, const struct rec_visitor *v, const float *x, int32_t target, struct rec_err *err)
-{
-    if (allocate(p, f, v->n, err) < 0)
-        return -1;
-    fill_rows(p, f, v->item, v->n, target);
-    if (f->kind == REC_FOLDIN_IMPLICIT)
-        fill_implicit(p, f, v->value, v->n);
-    else
-        fill_ratings(p, f, v->item, v->value, v->n, x);
-    return 0;
+    for (size_t n = 0; n < foldin->n_parts; n++)
+        if (foldin->part[n].by_value || foldin->part[n].kind == REC_FOLDIN_RATINGS || foldin->part[n].kind == REC_FOLDIN_BIAS)
+            return true;
+    return false;
 }
 
 /* ---- folding in ---- */
 
-static float fold_bias(const struct rec_foldin *f, const int32_t *item, const float *value, size_t n)
+static float fold_bias(const struct rec_foldin_part *part, const struct rec_visitor *v)
 {
     double sum = 0;
 
-    for (size_t j = 0; j < n; j++)
-        sum += (value ? value[j] : 1) - f->model->mean - f->model->item_bias[item[j]];
-    return n ? (float)(sum / ((double)n + f->regularization)) : 0;
+    for (size_t j = 0; j < v->n; j++)
+        sum += rec_foldin_problem_bias(part, v, j);
+    return (float)sum;
 }
 
 /* x = |H|^-e sum of the history's factors. */
@@ -223,27 +193,26 @@ static void history_factors(float *x, const struct rec_model *m, const int32_t *
 }
 
 /* Adds the factors that were learnt by themselves, and the bias. */
-static int solve(float *x, float *bias, const struct rec_foldin *f, const struct rec_visitor *v, struct rec_err *err)
+static int solve(float *x, float *bias, const struct rec_foldin_part *part, const struct rec_model *m, const struct rec_visitor *v, struct rec_err *err)
 {
-    const struct rec_model *m = f->model;
-    float *solution = rec_malloc(m->factors + 1, sizeof *solution, "folding in", err);
-    struct problem p = {0};
+    float *solution = rec_malloc(part->factors + 1, sizeof *solution, "folding in", err);
+    struct rec_foldin_problem p = {0};
     int status = -1;
 
-    if (!solution || set_up(&p, f, v, m->history_factors ? x : NULL, -1, err) < 0)
+    if (!solution || rec_foldin_problem_init(&p, part, m, v, part->histories ? x : NULL, -1, err) < 0)
         goto out;
     if (rec_ridge_solve(solution, &p.rows, p.d, REC_RIDGE_BEST, p.scratch) < 0) {
         rec_err_set(err, "folding in: the history cannot be solved for in single precision");
         goto out;
     }
-    for (size_t k = 0; k < m->factors; k++)
-        x[k] += solution[k];
-    if (f->kind == REC_FOLDIN_RATINGS)
-        *bias = solution[m->factors];
+    for (size_t k = 0; k < part->factors; k++)
+        x[part->first + k] += (float)part->scale * solution[k];
+    if (part->kind == REC_FOLDIN_RATINGS)
+        *bias += (float)part->scale * solution[part->factors];
     status = 0;
 out:
     free(solution);
-    clear(&p);
+    rec_foldin_problem_clear(&p);
     return status;
 }
 
@@ -263,11 +232,14 @@ int rec_foldin_user(struct rec_visitor *visitor, const struct rec_foldin *foldin
         return 0;
     if (m->history_factors)
         history_factors(x, m, v->item, v->n);
-    if (foldin->kind == REC_FOLDIN_BIAS)
-        v->bias = fold_bias(foldin, v->item, v->value, v->n);
-    if ((foldin->kind == REC_FOLDIN_IMPLICIT || foldin->kind == REC_FOLDIN_RATINGS) && solve(x, &v->bias, foldin, v, err) < 0) {
-        rec_foldin_forget(v);
-        return -1;
+    for (size_t n = 0; n < foldin->n_parts; n++) {
+        const struct rec_foldin_part *part = &foldin->part[n];
+        if (part->kind == REC_FOLDIN_BIAS)
+            v->bias += (float)part->scale * fold_bias(part, v);
+        if (rec_foldin_problem_is(part) && solve(x, &v->bias, part, m, v, err) < 0) {
+            rec_foldin_forget(v);
+            return -1;
+        }
     }
     return 0;
 }
@@ -308,79 +280,4 @@ void rec_foldin_forget(struct rec_visitor *visitor)
     for (size_t i = 0; i < REC_LENGTH(visitor->owned); i++)
         free(visitor->owned[i]);
     *visitor = (struct rec_visitor){0};
-}
-
-/* ---- taking a score apart ---- */
-
-/* What each item adds by itself: its links to the target, and what it gives to the factors. */
-static void explain_history(float *part, const struct rec_model *m, const struct rec_visitor *v, int32_t target, const float *toward)
-{
-    double scale = rec_links_scale(m, v->n);
-
-    for (size_t j = 0; j < v->n; j++) {
-        double sum = rec_links_weight(m, v->item[j], target);
-        if (m->history_factors)
-            sum += rec_kernels_dot(m->history_factors + (size_t)v->item[j] * m->factors, toward, m->factors);
-        part[j] += (float)(scale * sum);
-    }
-}
-
-/* By A z = y_target: the history weighs as before and asks for nothing; the target asks, and weighs nothing. `toward`, y_target before, becomes t. */
-static int explain_solved(float *part, float *toward, const struct rec_foldin *f, const struct rec_visitor *v, int32_t target, struct rec_err *err)
-{
-    const struct rec_model *m = f->model;
-    struct problem p = {0};
-    size_t n = v->n;
-    float *c = rec_malloc(n + 1, sizeof *c, "explaining", err), *z = rec_malloc(m->factors + 1, sizeof *z, "explaining", err);
-    int status = -1;
-
-    if (!c || !z || set_up(&p, f, v, NULL, target, err) < 0)
-        goto out;
-    memcpy(c, p.c, n * sizeof *c);
-    memset(p.c, 0, n * sizeof *p.c);
-    p.w[n] = 0;
-    p.c[n] = 1;
-    if (rec_ridge_solve(z, &p.rows, p.d, REC_RIDGE_PRIMAL, p.scratch) < 0) {
-        rec_err_set(err, "explaining: the history cannot be solved for in single precision");
-        goto out;
-    }
-    rec_kernels_gemv_rows(part, p.rows.v, p.f, p.f, p.index, n, z, NULL);
-    for (size_t j = 0; m->history_factors && j < n; j++)
-        rec_kernels_axpy(toward, -p.w[j] * part[j], m->item_factors + (size_t)v->item[j] * m->factors, m->factors);
-    for (size_t j = 0; j < n; j++)
-        part[j] *= c[j];
-    status = 0;
-out:
-    free(c);
-    free(z);
-    clear(&p);
-    return status;
-}
-
-int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin, const struct rec_visitor *visitor, int32_t target,
-                       struct rec_err *err)
-{
-    const struct rec_model *m = foldin->model;
-    bool solved = foldin->kind == REC_FOLDIN_IMPLICIT || foldin->kind == REC_FOLDIN_RATINGS;
-    float *toward = NULL;
-    int status = -1;
-
-    *rest = (float)m->mean + (m->item_bias ? m->item_bias[target] : 0);
-    if ((!solved && foldin->kind != REC_FOLDIN_HISTORY) || m->near_ptr)
-        return 1;
-    if (!visitor->n) /* and ALS, which weighs its regularization by the length of a history, would have none */
-        return 0;
-    memset(part, 0, visitor->n * sizeof *part);
-    if (m->factors) {
-        toward = rec_malloc(m->factors, sizeof *toward, "explaining", err);
-        if (!toward)
-            return -1;
-        memcpy(toward, m->item_factors + (size_t)target * m->factors, m->factors * sizeof *toward);
-    }
-    if (!solved || explain_solved(part, toward, foldin, visitor, target, err) == 0) {
-        explain_history(part, m, visitor, target, toward);
-        status = 0;
-    }
-    free(toward);
-    return status;
 }

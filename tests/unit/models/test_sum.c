@@ -324,6 +324,59 @@ static void test_links_and_tables(void **state)
     end(w);
 }
 
+/* A visitor's score, of a model without limits to its ratings. */
+static double folded(const struct rec_model *m, const struct rec_visitor *history, int32_t target, float *part, float *rest)
+{
+    struct rec_visitor own = *history, *v = &own;
+    struct rec_foldin foldin;
+    struct rec_err err = {0};
+    double value;
+
+    assert_int_equal(rec_foldin_init(&foldin, m, &err), 0);
+    assert_int_equal(rec_foldin_user(v, &foldin, &err), 0);
+    value = rec_foldin_score(m, v, target);
+    if (part)
+        assert_int_equal(rec_foldin_explain(part, rest, &foldin, v, target, &err), 0);
+    rec_foldin_forget(v);
+    rec_foldin_clear(&foldin);
+    return value;
+}
+
+/* Folding into a sum is folding into its parts; what each item of the history adds sums to the score. */
+static void test_folding_in(void **state)
+{
+    static const char *const names[] = {"ials", "als", "bias", "popular"};
+    struct world *w = calloc(1, sizeof *w);
+    struct rec_model part[4] = {{.n_users = 0}}, sum = {0};
+    const struct rec_model *const of[] = {&part[0], &part[1], &part[2], &part[3]};
+    struct rec_err err = {0};
+
+    (void)state;
+    plant(w);
+    for (size_t m = 0; m < 4; m++)
+        train(&part[m], names[m], w);
+    assert_int_equal(combine(&sum, "hybrid", NULL, of, 4, (double[]){0.5, 0.25, 0.15, 0.1}, 1, &err), 0);
+    for (size_t u = 0; u < 10; u++) {
+        int64_t p = w->train.user_ptr[u];
+        struct rec_visitor v = {.item = w->train.item + p, .value = w->train.value + p, .n = (size_t)(w->train.user_ptr[u + 1] - p)};
+        for (int32_t target = 0; target < ITEMS; target += 7) {
+            float each[ITEMS], rest;
+            double expected = 0, explained, got = folded(&sum, &v, target, each, &rest);
+            explained = rest;
+            for (size_t j = 0; j < v.n; j++)
+                explained += each[j];
+            for (size_t m = 0; m < 4; m++)
+                expected += scale(&sum, m) * folded(&part[m], &v, target, NULL, NULL);
+            assert_true(fabs(got - expected) < 1e-4 * (1 + fabs(expected)));
+            assert_true(fabs(got - explained) < 1e-4 * (1 + fabs(got)));
+        }
+    }
+    rec_model_clear(&sum);
+    for (size_t m = 0; m < 4; m++)
+        rec_model_clear(&part[m]);
+    end(w);
+}
+
 static void test_errors(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
@@ -359,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_hybrid),
         cmocka_unit_test(test_blend),
         cmocka_unit_test(test_links_and_tables),
+        cmocka_unit_test(test_folding_in),
         cmocka_unit_test(test_errors),
     };
 

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Taking a score apart.
+ *
+ * With x = A⁻¹ b as in foldin.c a score is y_i'x = sum over j of c_j (A⁻¹ y_i)'y_j: one more solution, for the item in question, tells how much each
+ * item of the history adds to it (Hu, Koren and Volinsky 2008, section 5). Where factors come from the history as well, item j adds s h_j'y_i of
+ * itself, less what it takes from the rest: with t = y_i - sum w_l (z'y_l) y_l and z = A⁻¹ y_i, s h_j't in all. The parts of a sum add up.
+ */
+#include "foldin_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What each item adds by itself: its links to the target, and what it gives to the factors. */
+static void explain_history(float *part, const struct rec_model *m, const struct rec_visitor *v, int32_t target, const float *toward)
+{
+    double scale = rec_links_scale(m, v->n);
+
+    for (size_t j = 0; j < v->n; j++) {
+        double sum = rec_links_weight(m, v->item[j], target);
+        if (m->history_factors)
+            sum += rec_kernels_dot(m->history_factors + (size_t)v->item[j] * m->factors, toward, m->factors);
+        part[j] += (float)(scale * sum);
+    }
+}
+
+/* By A z = y_target: the history weighs as before and asks for nothing; the target asks, and weighs nothing. `toward`, y_target before, becomes t.
+ * own: room for n. */
+static int explain_solved(float *part, float *own, float *toward, const struct rec_foldin_part *f, const struct rec_model *m, const struct rec_visitor *v,
+                          int32_t target, struct rec_err *err)
+{
+    struct rec_foldin_problem p = {0};
+    size_t n = v->n;
+    float *c = rec_malloc(n + 1, sizeof *c, "explaining", err), *z = rec_malloc(f->factors + 1, sizeof *z, "explaining", err);
+    int status = -1;
+
+    if (!c || !z || rec_foldin_problem_init(&p, f, m, v, NULL, target, err) < 0)
+        goto out;
+    memcpy(c, p.c, n * sizeof *c);
+    memset(p.c, 0, n * sizeof *p.c);
+    p.w[n] = 0;
+    p.c[n] = 1;
+    if (rec_ridge_solve(z, &p.rows, p.d, REC_RIDGE_PRIMAL, p.scratch) < 0) {
+        rec_err_set(err, "explaining: the history cannot be solved for in single precision");
+        goto out;
+    }
+    rec_kernels_gemv_rows(own, p.rows.v, p.f, p.rows.ld, p.index, n, z, NULL);
+    for (size_t j = 0; f->histories && j < n; j++)
+        rec_kernels_axpy(toward + f->first, -p.w[j] * own[j], rec_foldin_problem_factors(f, m, v->item[j]), f->factors);
+    for (size_t j = 0; j < n; j++)
+        part[j] += (float)f->scale * own[j] * c[j];
+    status = 0;
+out:
+    free(c);
+    free(z);
+    rec_foldin_problem_clear(&p);
+    return status;
+}
+
+/* What each part of the model makes of the history by itself. */
+static int explain_parts(float *part, float *toward, const struct rec_foldin *foldin, const struct rec_visitor *v, int32_t target, struct rec_err *err)
+{
+    float *own = rec_malloc(v->n, sizeof *own, "explaining", err);
+    int status = own ? 0 : -1;
+
+    for (size_t n = 0; status == 0 && n < foldin->n_parts; n++) {
+        const struct rec_foldin_part *f = &foldin->part[n];
+        if (rec_foldin_problem_is(f))
+            status = explain_solved(part, own, toward, f, foldin->model, v, target, err);
+        for (size_t j = 0; f->kind == REC_FOLDIN_BIAS && j < v->n; j++)
+            part[j] += (float)(f->scale * rec_foldin_problem_bias(f, v, j));
+    }
+    free(own);
+    return status;
+}
+
+int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin, const struct rec_visitor *visitor, int32_t target,
+                       struct rec_err *err)
+{
+    const struct rec_model *m = foldin->model;
+    float *toward = NULL;
+    int status = -1;
+
+    *rest = (float)m->mean + (m->item_bias ? m->item_bias[target] : 0);
+    if (foldin->kind == REC_FOLDIN_NONE || foldin->kind == REC_FOLDIN_BIAS || m->near_ptr)
+        return 1;
+    if (!visitor->n) /* and ALS, which weighs its regularization by the length of a history, would have none */
+        return 0;
+    memset(part, 0, visitor->n * sizeof *part);
+    if (m->factors) {
+        toward = rec_malloc(m->factors, sizeof *toward, "explaining", err);
+        if (!toward)
+            return -1;
+        memcpy(toward, m->item_factors + (size_t)target * m->factors, m->factors * sizeof *toward);
+    }
+    if (explain_parts(part, toward, foldin, visitor, target, err) == 0) {
+        explain_history(part, m, visitor, target, toward);
+        status = 0;
+    }
+    free(toward);
+    return status;
+}
