@@ -2,44 +2,16 @@
  *
  * Reading safetensors files: https://github.com/huggingface/safetensors in the profile of rec-format(5).
  *
- * The header is JSON from a stranger. It is scanned once for depth and number of tokens before jansson sees it, which bounds the
- * memory a small file can ask for; then every length, offset and shape is checked before it is used.
+ * The header is from a stranger (safetensors_header.c reads it); every length, offset and shape is checked before it is used.
  */
 #include "safetensors_priv.h"
 
 #include <inttypes.h>
-#include <jansson.h>
-
-#define DEPTH_MAX 3
-#define TOKENS_MAX 262144
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian and mapped as they are");
 
-/* Types of the public format; bits, since some newer ones are smaller than a byte. */
-static const struct {
-    const char *name;
-    enum rec_dtype dtype;
-    unsigned bits;
-} types[] = {
-    {"F32", REC_F32, 32}, {"F64", REC_F64, 64}, {"I32", REC_I32, 32}, {"I64", REC_I64, 64}, {"U8", REC_U8, 8},
-    {"BOOL", REC_DTYPE_OTHER, 8}, {"I8", REC_DTYPE_OTHER, 8}, {"U16", REC_DTYPE_OTHER, 16}, {"I16", REC_DTYPE_OTHER, 16},
-    {"U32", REC_DTYPE_OTHER, 32}, {"U64", REC_DTYPE_OTHER, 64}, {"F16", REC_DTYPE_OTHER, 16}, {"BF16", REC_DTYPE_OTHER, 16},
-    {"C64", REC_DTYPE_OTHER, 64}, {"F8_E5M2", REC_DTYPE_OTHER, 8}, {"F8_E4M3", REC_DTYPE_OTHER, 8}, {"F8_E8M0", REC_DTYPE_OTHER, 8},
-    {"F6_E2M3", REC_DTYPE_OTHER, 6}, {"F6_E3M2", REC_DTYPE_OTHER, 6}, {"F4", REC_DTYPE_OTHER, 4},
-};
-
 /* What tensors of no bytes point to. */
 static const uint64_t nothing[8];
-
-const char *rec_safetensors_priv_type(enum rec_dtype dtype, size_t *size)
-{
-    for (size_t i = 0; i < REC_LENGTH(types); i++)
-        if (types[i].dtype == dtype && dtype != REC_DTYPE_OTHER) {
-            *size = types[i].bits / 8;
-            return types[i].name;
-        }
-    return NULL;
-}
 
 /* ---- header -------------------------------------------------------------------------------------- */
 
@@ -63,76 +35,11 @@ static int read_length(struct rec_safetensors *file, struct rec_err *err)
     return 0;
 }
 
-/* Bounds what parsing may allocate: some 100 bytes a token. */
-static int scan_tokens(const struct rec_safetensors *file, struct rec_err *err)
-{
-    const unsigned char *text = file->in.data + 8;
-    size_t depth = 0, tokens = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < file->header_bytes; i++) {
-        unsigned char c = text[i];
-        if (quoted) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                quoted = false;
-            continue;
-        }
-        if (c == '"')
-            quoted = true;
-        else if (c == ',' || c == '{' || c == '[')
-            tokens++;
-        if (c == '{' || c == '[')
-            depth++;
-        else if ((c == '}' || c == ']') && depth > 0)
-            depth--;
-        if (depth > DEPTH_MAX)
-            return rec_err_set(err, "%s: header: nested deeper than %d at byte %zu", file->name, DEPTH_MAX, i + 8);
-        if (tokens > TOKENS_MAX)
-            return rec_err_set(err, "%s: header: more than %d members and elements at byte %zu", file->name, TOKENS_MAX, i + 8);
-    }
-    return 0;
-}
-
-static int parse_header(struct rec_safetensors *file, struct rec_err *err)
-{
-    json_error_t why;
-    json_t *root;
-    if (read_length(file, err) < 0 || scan_tokens(file, err) < 0)
-        return -1;
-    root = json_loadb((const char *)file->in.data + 8, file->header_bytes, JSON_REJECT_DUPLICATES, &why);
-    if (root == NULL) {
-        if (json_error_code(&why) == json_error_out_of_memory)
-            return rec_err_memory(err, file->name);
-        return rec_err_set(err, "%s: header: byte %d: %s", file->name, why.position + 8, why.text);
-    }
-    file->json = root;
-    return 0;
-}
-
 /* ---- metadata ------------------------------------------------------------------------------------ */
 
 static int compare_meta(const void *a, const void *b)
 {
     return strcmp(((const struct rec_meta *)a)->key, ((const struct rec_meta *)b)->key);
-}
-
-static int read_meta(struct rec_safetensors *file, json_t *meta, struct rec_err *err)
-{
-    const char *key;
-    json_t *value;
-    if (!json_is_object(meta))
-        return rec_err_set(err, "%s: header: __metadata__ is not an object", file->name);
-    file->meta = rec_calloc(json_object_size(meta), sizeof *file->meta, file->name, err);
-    if (file->meta == NULL)
-        return -1;
-    json_object_foreach (meta, key, value) {
-        if (!json_is_string(value))
-            return rec_err_set(err, "%s: header: metadata %.64s is not a string", file->name, key);
-        file->meta[file->n_meta++] = (struct rec_meta){key, json_string_value(value)};
-    }
-    qsort(file->meta, file->n_meta, sizeof *file->meta, compare_meta);
-    return 0;
 }
 
 const char *rec_safetensors_meta(const struct rec_safetensors *file, const char *key)
@@ -148,76 +55,6 @@ const char *rec_safetensors_meta(const struct rec_safetensors *file, const char 
 static int bad_tensor(const struct rec_safetensors *file, const char *name, const char *what, struct rec_err *err)
 {
     return rec_err_set(err, "%s: header: tensor %.64s: %s", file->name, name, what);
-}
-
-static int read_type(const struct rec_safetensors *file, struct rec_tensor *t, const json_t *json, unsigned *bits,
-                     struct rec_err *err)
-{
-    const char *name = json_string_value(json);
-    if (name == NULL)
-        return bad_tensor(file, t->name, "dtype is not a string", err);
-    for (size_t i = 0; i < REC_LENGTH(types); i++)
-        if (strcmp(types[i].name, name) == 0) {
-            t->dtype_name = types[i].name;
-            t->dtype = types[i].dtype;
-            *bits = types[i].bits;
-            return 0;
-        }
-    return rec_err_set(err, "%s: header: tensor %.64s: unknown type %.16s", file->name, t->name, name);
-}
-
-/* Reads the shape; *bytes receives its product with the size of an element. */
-static int read_shape(const struct rec_safetensors *file, struct rec_tensor *t, const json_t *json, unsigned bits, uint64_t *bytes,
-                      struct rec_err *err)
-{
-    uint64_t product = bits;
-    bool empty = false;
-    if (!json_is_array(json) || json_array_size(json) > REC_RANK_MAX)
-        return bad_tensor(file, t->name, "shape is not an array of at most 8 sizes", err);
-    t->rank = (unsigned)json_array_size(json);
-    for (unsigned i = 0; i < t->rank; i++) {
-        const json_t *size = json_array_get(json, i);
-        if (!json_is_integer(size) || json_integer_value(size) < 0)
-            return bad_tensor(file, t->name, "shape holds something that is not a size", err);
-        t->shape[i] = (uint64_t)json_integer_value(size);
-        empty |= t->shape[i] == 0;
-        if (t->shape[i] > 0 && __builtin_mul_overflow(product, t->shape[i], &product))
-            return bad_tensor(file, t->name, "the product of its shape overflows", err);
-    }
-    if (product % 8 != 0 && !empty)
-        return bad_tensor(file, t->name, "not a whole number of bytes", err);
-    *bytes = empty ? 0 : product / 8;
-    return 0;
-}
-
-/* Leaves the first byte, counted from the start of the data, in t->data until all extents are known to be right. */
-static int read_extent(const struct rec_safetensors *file, struct rec_tensor *t, const json_t *json, struct rec_err *err)
-{
-    const json_t *begin = json_array_get(json, 0), *end = json_array_get(json, 1);
-    if (json_array_size(json) != 2 || !json_is_integer(begin) || !json_is_integer(end) || json_integer_value(begin) < 0)
-        return bad_tensor(file, t->name, "data_offsets is not two offsets", err);
-    if (json_integer_value(end) < json_integer_value(begin))
-        return bad_tensor(file, t->name, "data_offsets end before they begin", err);
-    t->data = (const void *)(uintptr_t)json_integer_value(begin);
-    t->bytes = (uint64_t)(json_integer_value(end) - json_integer_value(begin));
-    return 0;
-}
-
-static int read_tensor(const struct rec_safetensors *file, struct rec_tensor *t, const json_t *json, struct rec_err *err)
-{
-    const json_t *dtype = json_object_get(json, "dtype"), *shape = json_object_get(json, "shape"),
-                 *extent = json_object_get(json, "data_offsets");
-    unsigned bits = 0;
-    uint64_t bytes = 0;
-    if (dtype == NULL || shape == NULL || extent == NULL || json_object_size(json) != 3)
-        return bad_tensor(file, t->name, "does not have exactly dtype, shape and data_offsets", err);
-    if (read_type(file, t, dtype, &bits, err) < 0 || read_shape(file, t, shape, bits, &bytes, err) < 0 ||
-        read_extent(file, t, extent, err) < 0)
-        return -1;
-    if (bytes != t->bytes)
-        return rec_err_set(err, "%s: header: tensor %.64s: %" PRIu64 " bytes by its shape, %" PRIu64 " by its data_offsets",
-                           file->name, t->name, bytes, t->bytes);
-    return 0;
 }
 
 static int compare_extents(const void *a, const void *b)
@@ -244,7 +81,7 @@ static int place_tensors(struct rec_safetensors *file, struct rec_err *err)
             return bad_tensor(file, t->name, begin > end ? "a hole before its data" : "overlaps the tensor before it", err);
         if (t->bytes > there - begin)
             return rec_err_set(err, "%s: truncated at byte %zu, within tensor %.64s", file->name, file->in.len, t->name);
-        rec_safetensors_priv_type(t->dtype, &size);
+        rec_safetensors_header_type(t->dtype, &size);
         t->data = t->bytes == 0 ? (const void *)nothing : data + begin;
         if ((uintptr_t)t->data % size != 0)
             t->data = NULL;
@@ -258,23 +95,8 @@ static int place_tensors(struct rec_safetensors *file, struct rec_err *err)
 
 static int read_tensors(struct rec_safetensors *file, struct rec_err *err)
 {
-    json_t *json;
-    const char *key;
-    file->tensor = rec_calloc(json_object_size(file->json), sizeof *file->tensor, file->name, err);
-    if (file->tensor == NULL)
-        return -1;
-    json_object_foreach ((json_t *)file->json, key, json) {
-        if (strcmp(key, "__metadata__") == 0) {
-            if (read_meta(file, json, err) < 0)
-                return -1;
-            continue;
-        }
-        struct rec_tensor *t = &file->tensor[file->n_tensors++];
-        t->name = key;
-        if (read_tensor(file, t, json, err) < 0)
-            return -1;
-    }
-    qsort(file->tensor, file->n_tensors, sizeof *file->tensor, compare_extents);
+    if (file->n_tensors > 1)
+        qsort(file->tensor, file->n_tensors, sizeof *file->tensor, compare_extents);
     return place_tensors(file, err);
 }
 
@@ -360,7 +182,7 @@ int rec_safetensors_parse(struct rec_safetensors *file, struct rec_in *in, unsig
 {
     *file = (struct rec_safetensors){.name = in->name, .in = *in};
     *in = (struct rec_in){0};
-    if (parse_header(file, err) < 0 || read_tensors(file, err) < 0 || check_sums(file, flags, err) < 0) {
+    if (read_length(file, err) < 0 || rec_safetensors_header_read(file, err) < 0 || read_tensors(file, err) < 0 || check_sums(file, flags, err) < 0) {
         rec_safetensors_close(file);
         return -1;
     }
@@ -380,8 +202,7 @@ void rec_safetensors_close(struct rec_safetensors *file)
 {
     free(file->tensor);
     free(file->meta);
-    if (file->json != NULL)
-        json_decref(file->json);
+    free(file->texts);
     rec_in_close(&file->in);
     *file = (struct rec_safetensors){0};
 }
@@ -419,7 +240,7 @@ const void *rec_safetensors_get(const struct rec_safetensors *file, const char *
         rec_err_set(err, "%s: no tensor %s", file->name, name);
     else if (t->dtype != dtype || t->rank != rank)
         rec_err_set(err, "%s: tensor %s is %s of %u dimensions, not %s of %u", file->name, name, t->dtype_name, t->rank,
-                    rec_safetensors_priv_type(dtype, &size), rank);
+                    rec_safetensors_header_type(dtype, &size), rank);
     else if (t->data == NULL)
         rec_err_set(err, "%s: tensor %s is not aligned for its type", file->name, name);
     else {

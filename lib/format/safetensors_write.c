@@ -28,7 +28,7 @@ void rec_safetensors_put(struct rec_safetensors_out *file, const char *name, enu
 {
     struct rec_tensor t = {.dtype = dtype, .rank = rank, .data = data};
     size_t bytes = 0, size;
-    t.dtype_name = rec_safetensors_priv_type(dtype, &bytes);
+    t.dtype_name = rec_safetensors_header_type(dtype, &bytes);
     struct rec_tensor *place = room(&file->tensor, file->n_tensors, &file->cap_tensors, sizeof *place);
     if (place == NULL || t.dtype_name == NULL || rank > REC_RANK_MAX) {
         file->failed = true;
@@ -92,8 +92,8 @@ static int compare_tensors(const void *a, const void *b)
 {
     const struct rec_tensor *s = a, *t = b;
     size_t from = 0, other = 0;
-    rec_safetensors_priv_type(s->dtype, &from);
-    rec_safetensors_priv_type(t->dtype, &other);
+    rec_safetensors_header_type(s->dtype, &from);
+    rec_safetensors_header_type(t->dtype, &other);
     if (from != other)
         return from > other ? -1 : 1;
     return strcmp(s->name, t->name);

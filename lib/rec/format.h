@@ -65,7 +65,7 @@ struct rec_safetensors {
     bool verified;               /**< REC_SAFETENSORS_VERIFIED: loaders check types and shapes, and no contents */
     bool checksummed;            /**< the file carried checksums, and they hold */
     uint32_t crc32c;             /**< of the data bytes, computed or carried: the digest that history lines quote */
-    void *json;                  /**< private: what names and values point into */
+    char *texts;                 /**< private: what names and values point into */
 };
 
 enum {
