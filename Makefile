@@ -62,6 +62,7 @@ USES.rec-info      := score data kernels
 USES.rec-cat       := score data kernels
 USES.rec-synth     := synth ingest data
 USES.rec-train     := tune eval models score data linalg kernels
+USES.rec-tune      := tune eval models score data linalg kernels
 USES.rec-recommend := score data kernels
 USES.rec-similar   := score data kernels
 USES.rec-predict   := score data kernels

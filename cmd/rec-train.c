@@ -17,7 +17,7 @@ enum { OPTIONS_MAX = 256 };
 static bool list, no_history;
 static const char *model_name = "ials", *positive, *warm, *refresh, *trace, *output, *weights_of;
 static struct rec_opt_list of, weight;
-static const char *validation, *metric, *checkpoint;
+static const char *validation, *metric, *relevant, *checkpoint;
 static int64_t seed = 42, threads, patience = 5, every = 1;
 static double interval = 30;
 static char model_choices[256];
@@ -31,6 +31,7 @@ static struct rec_opt opts[OPTIONS_MAX] = {
      .help = "no training: this model's items, and users as the ratings have them"},
     {0, "validation", "FILE", REC_OPT_FILE, &validation, .help = "held-out ratings: measure the model on them after each pass, and write the best one"},
     {0, "metric", "NAME", REC_OPT_TEXT, &metric, .help = "by which; ndcg@10 unless given, rmse where ratings are predicted"},
+    {0, "relevant", "CONDITION", REC_OPT_TEXT, &relevant, .help = "what of the held-out ratings counts as relevant, such as 'rating>=4'; all unless given"},
     {0, "patience", "N", REC_OPT_INT, &patience, .max = 1e6, .help = "end training when N measured passes were no better; 0: never"},
     {0, "validate-every", "N", REC_OPT_INT, &every, .min = 1, .max = 1e6, .help = "measure after every Nth pass, and after the last"},
     {0, "checkpoint", "FILE", REC_OPT_FILE, &checkpoint, .flags = REC_OPT_NO_CONFIG,
@@ -379,7 +380,8 @@ void tool_version_details(struct rec_buf *out)
     rec_buf_addf(out, "kernels: %s\nBLAS: %s\n", rec_kernels_name(), rec_dense_blas());
 }
 
-static const char *const of_training[] = {"model", "warm", "validation", "metric", "patience", "validate-every", "checkpoint", "checkpoint-interval", "trace"};
+static const char *const of_training[] = {"model", "warm", "validation", "metric", "relevant", "patience", "validate-every",
+                                          "checkpoint", "checkpoint-interval", "trace"};
 
 /* The model that is refreshed brings its parameters; those of the training that comes next, in rec.yaml, do no harm. */
 static int check_refresh(struct tool *tool)
@@ -402,9 +404,9 @@ static int check_refresh(struct tool *tool)
 /* By which metric and after how many passes a training ends changes the result where there is something to measure by. */
 static int check_watch(struct watch *w, struct tool *tool, const struct rec_model_type *type)
 {
-    static const char *const of_validation[] = {"metric", "patience", "validate-every"};
+    static const char *const of_validation[] = {"metric", "relevant", "patience", "validate-every"};
 
-    *w = (struct watch){.tool = tool, .validation = validation, .metric = metric, .patience = patience, .every = every,
+    *w = (struct watch){.tool = tool, .validation = validation, .metric = metric, .relevant = relevant, .patience = patience, .every = every,
                         .checkpoint = checkpoint, .interval = interval, .threads = tool_threads(threads)};
     for (size_t i = 0; i < REC_LENGTH(of_validation); i++) {
         struct rec_opt *opt = rec_opt_find(tool->opts, of_validation[i]);

@@ -16,7 +16,7 @@
 /* Set the first ones, leave the rest zero. */
 struct watch {
     struct tool *tool;
-    const char *validation, *metric;     /* NULL: none */
+    const char *validation, *metric, *relevant; /* NULL: none */
     int64_t patience, every;             /* the metric is computed every so many passes; ends after so many without a better one, 0: never */
     const char *checkpoint;              /* NULL: none */
     double interval;                     /* seconds between two of them */
@@ -26,6 +26,7 @@ struct watch {
     const struct rec_ratings *seen;      /* what is left out of lists: all that was rated */
     struct rec_ratings held_out;
     struct rec_validate validate;
+    struct rec_filter filter;
     bool greater;                        /* is better */
     struct rec_best best;
     size_t step, waited, evaluated;

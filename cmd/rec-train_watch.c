@@ -27,6 +27,9 @@ int watch_check(struct watch *w, const struct rec_model_type *type)
         return tool_usage(w->tool, "--metric: %s is more than one", w->metric);
     if (w->validate.eval.predictions && type->implicit)
         return tool_usage(w->tool, "--metric: %s predicts no ratings, and cannot be measured by %s", type->name, w->metric);
+    if (w->relevant && rec_filter_parse(&w->filter, w->relevant, &err) < 0)
+        return tool_usage(w->tool, "--relevant: %s", err.text);
+    w->validate.relevant = w->relevant ? &w->filter : NULL;
     w->metric = w->validate.eval.column[0].key;
     w->greater = w->validate.eval.column[0].measure->greater_is_better;
     return TOOL_DONE;
@@ -42,7 +45,7 @@ void watch_same(struct watch *w, const char *key, const char *value)
 
 static int read_validation(struct watch *w, struct rec_err *err)
 {
-    char digest[32], how[128];
+    char digest[32], how[200];
 
     if (rec_ratings_read(&w->held_out, w->validation, err) < 0 ||
         rec_validate_begin(&w->validate, &w->held_out, &w->learnt->users, &w->learnt->items, err) < 0)
@@ -50,7 +53,8 @@ static int read_validation(struct watch *w, struct rec_err *err)
     w->validate.threads = w->threads;
     snprintf(digest, sizeof digest, "crc32c:%08x", w->held_out.digest);
     watch_same(w, "validation", digest);
-    snprintf(how, sizeof how, "%s every=%lld patience=%lld", w->metric, (long long)w->every, (long long)w->patience);
+    snprintf(how, sizeof how, "%s %.60s every=%lld patience=%lld", w->metric, w->relevant ? w->relevant : "all", (long long)w->every,
+             (long long)w->patience);
     watch_same(w, "metric", how);
     return 0;
 }
