@@ -119,9 +119,9 @@ bool rec_best_fits(const struct rec_best *best, const struct rec_model *model)
 {
     struct rec_model m = *model;
 
-    rec_best_use(&m, best);
-    if (!(best->number[5] >= 0 && best->number[5] == (double)m.factors))
+    if (best->number[5] != (double)model->factors)
         return false;
+    rec_best_use(&m, best);
     for (size_t i = 0; i < REC_BEST_ARRAYS; i++)
         if (best->array[i] && (bytes(&m, i) != best->size[i] || (*place((struct rec_model *)model, i) == NULL)))
             return false;
