@@ -11,6 +11,9 @@
 
 const struct rec_model_type *const rec_models[] = {
     &rec_popular_type,
+    &rec_itemknn_type,
+    &rec_userknn_type,
+    &rec_rp3beta_type,
     &rec_bias_type,
     &rec_als_type,
     &rec_ials_type,

@@ -6,6 +6,7 @@
  *     model     the rec.model file: reading, checking, writing
  *     predict   one score for a (user, item) pair
  *     links     the parts of a score that come from a history, and from neighbours
+ *     knn       how near two users or two items are, by what they have in common
  *     rank      the best items for many users, seen ones left out
  *     similar   the items nearest to an item
  *     foldin    a user whom the model has not met, from what they rated; and what a score is made of
@@ -97,6 +98,44 @@ void rec_links_add_near(float *score, const struct rec_model *model, const int32
 /** What both add to the score of one item for a user of the model. */
 double rec_links_pair(const struct rec_model *model, int32_t user, int32_t item);
 
+/* ---- knn: how near two rows are, by what they have in common ---------------------------------------
+ *
+ *     near(a, b) = c / (c + shrinkage) * |a|^-from |b|^-to * sum of weight over the c columns that both have
+ *
+ * Rows are items and columns users, or the other way round. The cosine: from = to = 1/2, damped weights with damping 0, no shrinkage.
+ */
+struct rec_knn_how {
+    size_t neighbours;               /**< at most so many of each row */
+    enum rec_knn_weights {
+        REC_KNN_DAMPED,              /**< a column that n rows have: n^-damping */
+        REC_KNN_IDF,                 /**< log((rows + 1) / n)^2 */
+        REC_KNN_BM25                 /**< the same, and rows by BM25's term for their length */
+    } weights;
+    double damping, from, to, shrinkage;
+};
+
+struct rec_knn {
+    struct rec_knn_how how;
+    size_t rows, cols;
+    const int64_t *ptr;              /**< borrowed */
+    const int32_t *index;
+    float *weight;                   /**< [cols] */
+    float *from, *to;                /**< [rows] by what the sum is multiplied */
+    double mean;                     /**< entries of a row */
+};
+int rec_knn_init(struct rec_knn *knn, const struct rec_knn_how *how, size_t rows, size_t cols, const int64_t *ptr, const int32_t *index,
+                 struct rec_err *err);
+void rec_knn_clear(struct rec_knn *knn);
+/** n^-exponent, with BM25's term; 0 of an empty row. */
+float rec_knn_power(const struct rec_knn *knn, size_t n, double exponent);
+/** c / (c + shrinkage). */
+float rec_knn_shrunk(const struct rec_knn *knn, uint32_t common);
+/** The rows nearest to one that is not there, of these columns (ascending): looked for among all. @return how many, ascending, in arrays that
+ *  the caller frees; -1 */
+ptrdiff_t rec_knn_find(int32_t **near, float **weight, const struct rec_knn *knn, const int32_t *index, size_t n, struct rec_err *err);
+/** part[j] += what index[j] has in the weight of a neighbour. */
+void rec_knn_share(float *part, const struct rec_knn *knn, const int32_t *index, size_t n, int32_t near, float weight);
+
 /* ---- rank: the best items for many users --------------------------------------------------------
  *
  *     struct rec_rank rank;
@@ -178,6 +217,7 @@ struct rec_foldin {
     struct rec_foldin_part *part;    /**< private, as all below */
     size_t n_parts;
     struct rec_knn *knn;             /**< how near users are, where neighbours are looked for */
+    double knn_scale;
 };
 
 /** Somebody to be scored: set the first three, or call rec_foldin_trained. */

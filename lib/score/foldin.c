@@ -69,6 +69,25 @@ static void init_ratings(struct rec_foldin_part *p, const struct rec_json_value 
     p->regularization_bias = number(params, "regularization-biases", 1.2) + 1e-6;
 }
 
+/* Neighbours of users are looked for as they were in training; of the first part that has any. */
+static int init_knn(struct rec_foldin *f, const struct rec_json_value *params, double scale, struct rec_err *err)
+{
+    const struct rec_model *m = f->model;
+    const char *weights = rec_json_string(rec_json_get(params, "weights"));
+    const int64_t *ptr = m->liked_ptr ? m->liked_ptr : m->seen_ptr;
+    struct rec_knn_how how = {
+        .neighbours = (size_t)number(params, "neighbours", 200), .damping = number(params, "damping", 0.5),
+        .from = number(params, "exponent-from", 0.5), .to = number(params, "exponent-to", 0.5), .shrinkage = number(params, "shrinkage", 0),
+        .weights = weights && strcmp(weights, "bm25") == 0 ? REC_KNN_BM25 : weights && strcmp(weights, "idf") == 0 ? REC_KNN_IDF : REC_KNN_DAMPED,
+    };
+
+    if (f->knn || !m->near_ptr)
+        return 0;
+    f->knn_scale = scale;
+    f->knn = rec_calloc(1, sizeof *f->knn, "folding in", err);
+    return f->knn ? rec_knn_init(f->knn, &how, m->n_users, m->n_items, ptr, m->liked_ptr ? m->liked_item : m->seen_item, err) : -1;
+}
+
 /* @param item_scale  what its items are multiplied by, where they stand */
 static int init_part(struct rec_foldin_part *p, const struct rec_model *m, const char *type, const struct rec_json_value *params, double item_scale,
                      struct rec_err *err)
@@ -107,6 +126,8 @@ static int init_sum_part(struct rec_foldin *f, size_t n, const struct rec_json_v
     p->item_bias = m->part_bias ? m->part_bias + n * m->n_items : NULL;
     if (rec_json_boolean(&p->histories, rec_json_get(told, "histories")) < 0 || !m->history_factors)
         p->histories = false;
+    if (p->scale > 0 && strcmp(type, "userknn") == 0 && init_knn(f, rec_json_get(told, "params"), p->scale, err) < 0)
+        return -1;
     return p->scale > 0 ? init_part(p, m, type, rec_json_get(told, "params"), number(told, "item_scale", 1), err) : 0;
 }
 
@@ -139,6 +160,8 @@ static int init_model(struct rec_foldin *f, struct rec_err *err)
         *f->part = (struct rec_foldin_part){.factors = m->item_factors ? m->factors : 0, .scale = 1, .mean = m->mean, .spread = m->spread,
                                             .item_bias = m->item_bias, .histories = m->history_factors != NULL};
         status = init_part(f->part, m, m->type, params, 1, err);
+        if (status == 0 && strcmp(m->type, "userknn") == 0)
+            status = init_knn(f, params, 1, err);
         f->kind = f->part->kind;
         if (f->kind == REC_FOLDIN_NONE && (rec_links_any(m) || m->history_factors))
             f->kind = REC_FOLDIN_HISTORY;
@@ -161,6 +184,9 @@ void rec_foldin_clear(struct rec_foldin *foldin)
     for (size_t n = 0; n < foldin->n_parts; n++)
         free(foldin->part[n].diagonal);
     free(foldin->part);
+    if (foldin->knn)
+        rec_knn_clear(foldin->knn);
+    free(foldin->knn);
     *foldin = (struct rec_foldin){0};
 }
 
@@ -216,6 +242,22 @@ out:
     return status;
 }
 
+static int find_near(struct rec_visitor *v, const struct rec_foldin *f, struct rec_err *err)
+{
+    int32_t *near;
+    float *weight;
+    ptrdiff_t n = rec_knn_find(&near, &weight, f->knn, v->item, v->n, err);
+
+    if (n < 0)
+        return -1;
+    for (ptrdiff_t j = 0; j < n; j++)
+        weight[j] *= (float)f->knn_scale;
+    v->near_user = v->owned[1] = near;
+    v->near_weight = v->owned[2] = weight;
+    v->n_near = (size_t)n;
+    return 0;
+}
+
 int rec_foldin_user(struct rec_visitor *visitor, const struct rec_foldin *foldin, struct rec_err *err)
 {
     struct rec_visitor *v = visitor;
@@ -232,6 +274,10 @@ int rec_foldin_user(struct rec_visitor *visitor, const struct rec_foldin *foldin
         return 0;
     if (m->history_factors)
         history_factors(x, m, v->item, v->n);
+    if (foldin->knn && find_near(v, foldin, err) < 0) {
+        rec_foldin_forget(v);
+        return -1;
+    }
     for (size_t n = 0; n < foldin->n_parts; n++) {
         const struct rec_foldin_part *part = &foldin->part[n];
         if (part->kind == REC_FOLDIN_BIAS)

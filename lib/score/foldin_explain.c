@@ -82,7 +82,7 @@ int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin
     int status = -1;
 
     *rest = (float)m->mean + (m->item_bias ? m->item_bias[target] : 0);
-    if (foldin->kind == REC_FOLDIN_NONE || foldin->kind == REC_FOLDIN_BIAS || m->near_ptr)
+    if (foldin->kind == REC_FOLDIN_NONE || foldin->kind == REC_FOLDIN_BIAS || (m->near_ptr && !foldin->knn))
         return 1;
     if (!visitor->n) /* and ALS, which weighs its regularization by the length of a history, would have none */
         return 0;
@@ -95,6 +95,9 @@ int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin
     }
     if (explain_parts(part, toward, foldin, visitor, target, err) == 0) {
         explain_history(part, m, visitor, target, toward);
+        for (size_t u = 0; u < visitor->n_near; u++) /* each neighbour by what made them one */
+            if (rec_links_has(m, visitor->near_user[u], target))
+                rec_knn_share(part, foldin->knn, visitor->item, visitor->n, visitor->near_user[u], visitor->near_weight[u]);
         status = 0;
     }
     free(toward);
