@@ -13,8 +13,9 @@
 #define BLOCK_USERS 4096
 #define BLOCK_HITS ((size_t)4 << 20)
 
-static int64_t k = 10, threads;
-static const char *output, *format = "csv", *catalogue, *year;
+static int64_t k = 10, threads, min_popularity, pool = 100;
+static const char *output, *format = "csv", *catalogue, *year, *where, *allow, *deny, *alike;
+static double diversity, calibration, novelty;
 static bool all, include_seen;
 static struct rec_opt_list users, genres;
 
@@ -26,6 +27,15 @@ static struct rec_opt opts[] = {
     {'c', "catalogue", "FILE", REC_OPT_FILE, &catalogue, .help = "add titles, years and genres"},
     {0, "genre", "NAME", REC_OPT_LIST, &genres, .help = "only items of this genre; may be repeated: of any of them"},
     {0, "year", "YEAR|FROM..TO", REC_OPT_TEXT, &year, .help = "only items of these years"},
+    {0, "where", "EXPR", REC_OPT_TEXT, &where, .help = "only items that meet it: 'genre=Comedy|Drama, year>=1990, genre!=Horror'"},
+    {0, "allow", "FILE", REC_OPT_FILE, &allow, .help = "only items whose ids are in it, one a line"},
+    {0, "deny", "FILE", REC_OPT_FILE, &deny, .help = "no items whose ids are in it"},
+    {0, "min-popularity", "N", REC_OPT_INT, &min_popularity, .max = 9e15, .help = "only items that at least N users have in training"},
+    {0, "diversity", "X", REC_OPT_REAL, &diversity, .max = 1, .help = "0: the best; more: unlike each other"},
+    {0, "calibration", "X", REC_OPT_REAL, &calibration, .max = 1, .help = "0: the best; more: genres in the proportions of the user's history"},
+    {0, "novelty", "X", REC_OPT_REAL, &novelty, .max = 1, .help = "0: the best; more: less known"},
+    {0, "pool", "N", REC_OPT_INT, &pool, .min = 1, .max = 1000000, .help = "diversity, calibration, novelty: choose among the best N"},
+    {0, "alike", "HOW", REC_OPT_CHOICE, &alike, .choices = "factors|audiences|genres", .help = "diversity: what makes items alike"},
     {'f', "format", "FORMAT", REC_OPT_CHOICE, &format, .choices = "csv|jsonl|trec|table", .help = "form of the output"},
     TOOL_OUTPUT(&output),
     TOOL_THREADS(&threads),
@@ -46,7 +56,10 @@ struct work {
     struct tool *tool;
     struct rec_model model;
     struct rec_labels labels;
+    uint8_t *allowed;
     struct rec_rank rank;
+    struct rec_rerank rerank;
+    bool reranks;
     struct rec_block block;
     struct rec_topk_hit *hit;
     size_t *count;
@@ -54,6 +67,8 @@ struct work {
     size_t unknown;
     char first_unknown[64];
 };
+
+/* ---- which items ---- */
 
 /* The catalogue, and which of its items are wanted. */
 static int label(struct work *w, struct rec_err *err)
@@ -65,13 +80,137 @@ static int label(struct work *w, struct rec_err *err)
     return rec_labels_choose(&w->labels, genres.text, genres.n, year, err);
 }
 
+/* Marks the items of a file of ids. */
+static int read_items(uint8_t *marked, struct work *w, const char *path, struct rec_err *err)
+{
+    struct rec_lines lines;
+    const char *text;
+    size_t len, unknown = 0, n = 0;
+    int status;
+
+    if (rec_lines_open(&lines, path, err) < 0)
+        return -1;
+    while ((status = rec_lines_next(&lines, &text, &len, err)) > 0) {
+        int32_t item = len ? rec_ids_find(&w->model.items, text, len) : -1;
+        n += len > 0;
+        unknown += len > 0 && item < 0;
+        if (item >= 0)
+            marked[item] = 1;
+    }
+    rec_lines_close(&lines);
+    if (status == 0 && unknown > 0)
+        tool_note(w->tool, "%s: the model does not have %zu of its %zu items", path, unknown, n);
+    return status;
+}
+
+/* Items of the list stay (keep), or go. */
+static int apply_list(struct work *w, const char *path, bool keep, struct rec_err *err)
+{
+    uint8_t *marked = rec_calloc(w->model.n_items, 1, "items", err);
+    int status = marked ? read_items(marked, w, path, err) : -1;
+
+    for (size_t i = 0; status == 0 && i < w->model.n_items; i++)
+        w->allowed[i] &= marked[i] == keep;
+    free(marked);
+    return status;
+}
+
+static int apply_popularity(struct work *w, struct rec_err *err)
+{
+    const struct rec_model *m = &w->model;
+    int64_t *count = rec_calloc(m->n_items, sizeof *count, "items", err);
+
+    if (!count)
+        return -1;
+    for (int64_t p = 0; p < m->seen_ptr[m->n_users]; p++)
+        count[m->seen_item[p]]++;
+    for (size_t i = 0; i < m->n_items; i++)
+        w->allowed[i] &= count[i] >= min_popularity;
+    free(count);
+    return 0;
+}
+
+/* Which items may be listed at all; NULL stays NULL when all may. */
+static int choose_items(struct work *w, struct rec_err *err)
+{
+    if (!w->labels.allowed && !where && !allow && !deny && min_popularity == 0)
+        return 0;
+    w->allowed = rec_malloc(w->model.n_items, 1, "items", err);
+    if (!w->allowed)
+        return -1;
+    memset(w->allowed, 1, w->model.n_items);
+    if (w->labels.allowed)
+        memcpy(w->allowed, w->labels.allowed, w->model.n_items);
+    if ((where && rec_where_allow(w->allowed, &w->labels, where, err) < 0) || (allow && apply_list(w, allow, true, err) < 0) ||
+        (deny && apply_list(w, deny, false, err) < 0) || (min_popularity > 0 && apply_popularity(w, err) < 0))
+        return -1;
+    return 0;
+}
+
+/* ---- another order ---- */
+
+static int begin_rerank(struct work *w, struct rec_err *err)
+{
+    static const char *const ways[] = {"factors", "audiences", "genres"};
+    struct rec_rerank_options o = {.diversity = diversity, .calibration = calibration, .novelty = novelty};
+
+    w->reranks = diversity > 0 || calibration > 0 || novelty > 0;
+    if (!w->reranks)
+        return 0;
+    if (!alike)
+        alike = w->model.item_factors ? "factors" : "audiences";
+    while (strcmp(alike, ways[o.likeness]) != 0)
+        o.likeness++;
+    return rec_rerank_init(&w->rerank, &w->model, catalogue ? &w->labels : NULL, &o, err);
+}
+
+static int rerank_some(void *context, size_t begin, size_t end, unsigned thread, struct rec_err *err)
+{
+    struct work *w = context;
+    const struct rec_model *m = &w->model;
+
+    (void)thread;
+    for (size_t j = begin; j < end; j++) {
+        int32_t user = w->block.number[j];
+        const int32_t *item = user < 0 ? NULL : m->seen_item + m->seen_ptr[user];
+        size_t n = user < 0 ? 0 : (size_t)(m->seen_ptr[user + 1] - m->seen_ptr[user]);
+        if (rec_rerank_list(w->hit + j * w->rank.k, w->count[j], (size_t)k, &w->rerank, item, n, err) < 0)
+            return -1;
+        w->count[j] = w->count[j] < (size_t)k ? w->count[j] : (size_t)k;
+    }
+    return 0;
+}
+
+/* Programs that read a TREC run sort by score: there the score of a list in another order is made of the rank. */
+static void score_by_rank(struct work *w)
+{
+    for (size_t j = 0; j < w->block.n; j++)
+        for (size_t i = 0; i < w->count[j]; i++)
+            w->hit[j * w->rank.k + i].score = (float)(w->count[j] - i);
+}
+
+static int rerank(struct work *w, struct rec_err *err)
+{
+    if (!w->reranks)
+        return 0;
+    if (rec_pool_run(tool_threads(threads), w->block.n, 16, rerank_some, w, err) < 0)
+        return -1;
+    if (w->lists.format == REC_LISTS_TREC)
+        score_by_rank(w);
+    return 0;
+}
+
+/* ---- answering ---- */
+
 /* The model, and room for a block of lists. */
 static int begin(struct work *w, struct rec_out *out, struct rec_err *err)
 {
     static const char *const formats[] = {"csv", "jsonl", "trec", "table"};
 
     if (rec_model_read(&w->model, tool_operand(w->tool, 0), err) < 0 || (catalogue && label(w, err) < 0) ||
-        rec_rank_init(&w->rank, &w->model, (size_t)k, w->labels.allowed, include_seen ? REC_RANK_INCLUDE_SEEN : 0, err) < 0)
+        choose_items(w, err) < 0 || begin_rerank(w, err) < 0)
+        return -1;
+    if (rec_rank_init(&w->rank, &w->model, (size_t)(w->reranks && pool > k ? pool : k), w->allowed, include_seen ? REC_RANK_INCLUDE_SEEN : 0, err) < 0)
         return -1;
     size_t users_a_block = w->rank.k > 0 ? BLOCK_HITS / w->rank.k : BLOCK_USERS;
     users_a_block = users_a_block < 1 ? 1 : users_a_block > BLOCK_USERS ? BLOCK_USERS : users_a_block;
@@ -104,7 +243,8 @@ static void count_unknown(struct work *w)
 /* Answers the users of the block, and sends the answers off. */
 static int answer(struct work *w, struct rec_err *err)
 {
-    if (rec_rank_users(w->hit, w->count, &w->rank, w->block.number, w->block.n, tool_threads(threads), err) < 0)
+    if (rec_rank_users(w->hit, w->count, &w->rank, w->block.number, w->block.n, tool_threads(threads), err) < 0 ||
+        rerank(w, err) < 0)
         return -1;
     for (size_t j = 0; j < w->block.n; j++) {
         struct rec_lists_one list = {.hit = w->hit + j * w->rank.k, .n = w->count[j]};
@@ -185,8 +325,10 @@ done:
     rec_lists_clear(&w.lists);
     rec_block_clear(&w.block);
     rec_rank_clear(&w.rank);
+    rec_rerank_clear(&w.rerank);
     rec_labels_clear(&w.labels);
     rec_model_clear(&w.model);
+    free(w.allowed);
     free(w.hit);
     free(w.count);
     return status;
@@ -204,8 +346,10 @@ int main(int argc, char **argv)
         return tool_usage(&tool, "--all, --user and USERS exclude each other");
     if (strcmp(tool_operand(&tool, 0), "-") == 0 && !all && users.n == 0 && (!ids || strcmp(ids, "-") == 0))
         return tool_usage(&tool, "the model and the users cannot both be standard input");
-    if ((genres.n > 0 || year) && !catalogue)
-        return tool_usage(&tool, "--genre and --year need --catalogue");
+    if ((genres.n > 0 || year || where || calibration > 0 || (alike && strcmp(alike, "genres") == 0)) && !catalogue)
+        return tool_usage(&tool, "--genre, --year, --where, --calibration and --alike genres need --catalogue");
+    if (where && rec_where_check(where, &err) < 0)
+        return tool_usage(&tool, "--where: %s", err.text);
     int32_t from, to;
     if (year && rec_labels_years(&from, &to, year, &err) < 0)
         return tool_usage(&tool, "--year: %s", err.text);

@@ -11,6 +11,8 @@
  *     similar   the items nearest to an item
  *     foldin    a user whom the model has not met, from what they rated; and what a score is made of
  *     labels    what a catalogue says of a model's items: titles, and which are of a genre or year
+ *     where     which items meet "genre=Comedy|Drama, year>=1990"
+ *     rerank    lists that are more diverse, calibrated or novel
  *     block     ids that are asked for, a block at a time
  *     lists     ranked lists as CSV, JSON lines, a TREC run or a table
  *
@@ -317,6 +319,59 @@ int rec_labels_mark(uint8_t *allowed, const struct rec_labels *labels, const cha
 /** Whether the item's title contains these words, whatever the case of ASCII letters. */
 bool rec_labels_titled(const struct rec_labels *labels, size_t item, const char *words);
 void rec_labels_clear(struct rec_labels *labels);
+
+/* ---- where: items by an expression ----------------------------------------------------------------
+ *
+ *     genre=Comedy|Drama, year>=1990, genre!=Horror
+ *
+ * Conditions between commas, all of which must hold: genre with = (of any of these, whatever the case of ASCII letters) or != (of none of them);
+ * year with = != >= <= > < and a year or a range, FROM..TO. Whose year is not known meets no condition on it.
+ */
+/** Whether it can be read at all; names of genres are not looked at. */
+int rec_where_check(const char *text, struct rec_err *err);
+/** wanted[c->n]: 1 for the films that meet it, 0 for the others. */
+int rec_where_entries(uint8_t *wanted, const struct rec_catalogue *c, const char *text, struct rec_err *err);
+/** allowed[n_items] &= the item meets it; one that the catalogue does not have does not. `labels` are joined. */
+int rec_where_allow(uint8_t *allowed, const struct rec_labels *labels, const char *text, struct rec_err *err);
+
+/* ---- rerank: another order for the first of a list -------------------------------------------------
+ *
+ *     struct rec_rerank_options o = {.diversity = 0.3};
+ *     struct rec_rerank rerank;
+ *     if (rec_rerank_init(&rerank, &model, NULL, &o, &err) < 0) ...
+ *     n = ... the 100 best items into hit ...
+ *     if (rec_rerank_list(hit, n, 10, &rerank, history, n_history, &err) < 0) ...
+ *     // hit[0 .. 10): of the 100 the ten that are good, and unlike each other
+ *
+ * Greedy: each place goes to the item worth most after those before it. With scores s from 0 to 1 over the list:
+ *     novelty v          worth = (1 - v) s + v n, n: -log of popularity from 0 to 1 over the list (Vargas and Castells 2011)
+ *     diversity d        (1 - d) worth - d (likeness to the most alike before it): maximal marginal relevance (Carbonell and Goldstein 1998)
+ *     calibration c      (1 - c) of that - c KL(genres of the history || genres of the list with it) (Steck 2018)
+ */
+enum rec_rerank_likeness {
+    REC_RERANK_FACTORS,          /**< cosine of factors */
+    REC_RERANK_AUDIENCES,        /**< cosine of the sets of users; slow for items that very many have */
+    REC_RERANK_GENRES            /**< cosine of the sets of genres */
+};
+struct rec_rerank_options {
+    double diversity, calibration, novelty;  /**< each from 0, as it was, to 1 */
+    enum rec_rerank_likeness likeness;
+};
+struct rec_rerank {
+    const struct rec_model *model;   /**< private, as all below */
+    const struct rec_labels *labels;
+    struct rec_rerank_options o;
+    struct rec_csr audience;
+};
+
+/** @param labels  what tells genres; or NULL. Both are borrowed. Fails when something is asked for that nothing tells. */
+int rec_rerank_init(struct rec_rerank *rerank, const struct rec_model *model, const struct rec_labels *labels, const struct rec_rerank_options *o,
+                    struct rec_err *err);
+/** Brings the best k of hit[n], which is in the order of scores, to its front in their new order; scores stay with their items.
+ *  @param item  [n_items] the history, for calibration. Thread-safe. */
+int rec_rerank_list(struct rec_topk_hit *hit, size_t n, size_t k, const struct rec_rerank *rerank, const int32_t *item, size_t n_items,
+                    struct rec_err *err);
+void rec_rerank_clear(struct rec_rerank *rerank);
 
 /* ---- block: ids that are asked for --------------------------------------------------------------- */
 

@@ -52,46 +52,24 @@ static ptrdiff_t rank_popular(struct rec_topk_hit *hit, size_t k, const struct r
     return (ptrdiff_t)rec_topk_scan(hit, k < m->n_items ? k : m->n_items, m->popularity, m->n_items, seen, allowed);
 }
 
-static float cosine(const struct rec_model *m, int32_t a, int32_t b)
+/* Items are alike by their factors, or else by their genres. */
+static int diversify(struct rec_topk_hit *hit, size_t n, size_t k, const struct rec_call *c, const struct rec_visitor *v, double diversity,
+                     struct rec_err *err)
 {
-    const float *x = m->item_factors + (size_t)a * m->factors, *y = m->item_factors + (size_t)b * m->factors;
-    float norm = sqrtf(rec_kernels_dot(x, x, m->factors) * rec_kernels_dot(y, y, m->factors));
+    const struct rec_model *m = &c->current->model;
+    bool genres = c->current->has_labels && c->current->labels.catalogue.genres.n > 0;
+    struct rec_rerank_options o = {.diversity = diversity, .likeness = m->item_factors ? REC_RERANK_FACTORS : REC_RERANK_GENRES};
+    struct rec_rerank rerank;
+    int status;
 
-    return norm > 0 ? rec_kernels_dot(x, y, m->factors) / norm : 0;
-}
-
-/* Maximal marginal relevance (Carbonell and Goldstein 1998): each place goes to the item with the best (1 - d) * score - d * likeness to the most
- * alike before it; scores from 0 to 1 over the candidates. */
-static void diversify(struct rec_topk_hit *hit, size_t n, size_t k, const struct rec_model *m, double d, float *likeness)
-{
-    float low = n ? hit[n - 1].score : 0, range = n && hit[0].score > low ? hit[0].score - low : 1;
-
-    for (size_t i = 0; i < n; i++)
-        likeness[i] = 0;
-    for (size_t place = 0; place < k && place < n; place++) {
-        size_t best = place;
-        double most = -1e30;
-        struct rec_topk_hit chosen;
-        float of_chosen;
-
-        for (size_t i = place; i < n; i++) {
-            double value = (1 - d) * (hit[i].score - low) / range - d * likeness[i];
-
-            if (value > most)
-                most = value, best = i;
-        }
-        chosen = hit[best];
-        of_chosen = likeness[best];
-        memmove(hit + place + 1, hit + place, (best - place) * sizeof *hit);
-        memmove(likeness + place + 1, likeness + place, (best - place) * sizeof *likeness);
-        hit[place] = chosen;
-        likeness[place] = of_chosen;
-        for (size_t i = place + 1; i < n; i++) {
-            float alike = cosine(m, chosen.item, hit[i].item);
-
-            likeness[i] = alike > likeness[i] ? alike : likeness[i];
-        }
-    }
+    if (!m->item_factors && !genres)
+        return 0;
+    if ((!m->item_factors && rec_current_join(c->current, err) < 0) ||
+        rec_rerank_init(&rerank, m, m->item_factors ? NULL : &c->current->labels, &o, err) < 0)
+        return -1;
+    status = rec_rerank_list(hit, n, k, &rerank, v->item, v->n, err);
+    rec_rerank_clear(&rerank);
+    return status;
 }
 
 static ptrdiff_t rank(struct rec_topk_hit *hit, size_t room, const struct rec_call *c, const struct rec_history *h, const struct wish *w,
@@ -101,19 +79,13 @@ static ptrdiff_t rank(struct rec_topk_hit *hit, size_t room, const struct rec_ca
     size_t n_seen = w->exclude_seen ? h->n_seen : 0, want = w->k + w->offset;
     const struct rec_screen *screen = c->current->has_screen ? &c->current->screen : NULL;
     struct rec_topk_seen seen = {h->seen, n_seen};
-    float *likeness;
     ptrdiff_t n;
 
     if (h->how == REC_HISTORY_POPULAR)
         return rank_popular(hit, want, m, &seen, allowed);
     n = rec_foldin_rank(hit, w->diversity > 0 ? room : want, m, screen, &h->visitor, h->seen, n_seen, allowed, err);
-    if (n < 0 || w->diversity <= 0 || !m->item_factors)
-        return n < (ptrdiff_t)want ? n : (ptrdiff_t)want;
-    likeness = rec_malloc((size_t)n, sizeof *likeness, "diversity", err);
-    if (!likeness)
+    if (n > 0 && w->diversity > 0 && diversify(hit, (size_t)n, want, c, &h->visitor, w->diversity, err) < 0)
         return -1;
-    diversify(hit, (size_t)n, want, m, w->diversity, likeness);
-    free(likeness);
     return n < (ptrdiff_t)want ? n : (ptrdiff_t)want;
 }
 

@@ -163,3 +163,49 @@ for l in sys.stdin:
     grep -q '300 users' err
     rec-recommend --all ials.rec | cmp - out.csv
 }
+
+@test "allow and deny lists, minimum popularity: only what they leave, and the best of that" {
+    rec-recommend -q -u 7 -k 200 ials.rec | sed 1d | cut -d, -f2 >all
+    sed -n '3p;9p;20p' all >three
+    [ "$(rec-recommend -q -u 7 --allow three ials.rec | sed 1d | cut -d, -f2)" = "$(cat three)" ]
+    [ "$(rec-recommend -q -u 7 -k 200 --deny three ials.rec | sed 1d | cut -d, -f2)" = "$(grep -vxFf three all)" ]
+    rec-recommend -q -u 7 -k 200 --min-popularity 40 ials.rec | sed 1d | cut -d, -f2 | sort >got
+    cut -d, -f2 seen | sort | uniq -c | awk '$1 >= 40 { print $2 }' | sort >often
+    cmp got <(sort all | comm -12 - often)
+    printf 'nonesuch\n\n' >none
+    rec-recommend -u 7 --allow none ials.rec 2>err >out
+    grep -q 'does not have 1 of its 1 items' err
+    [ "$(wc -l <out)" -eq 1 ]
+    run -1 rec-recommend -q -u 7 --deny missing ials.rec
+}
+
+@test "diversity, calibration, novelty: another order of the pool, the same for any threads; none at 0" {
+    rec-recommend -q --all -k 20 ials.rec >plain
+    rec-recommend -q --all -k 20 --diversity 0 --novelty 0 ials.rec | cmp - plain
+    for how in '--diversity 0.5' '--novelty 0.5' '--diversity 0.5 --alike audiences'; do
+        read -ra options <<<"$how"
+        rec-recommend -q --all -k 5 --pool 20 "${options[@]}" --threads 1 ials.rec >one
+        rec-recommend -q --all -k 5 --pool 20 "${options[@]}" --threads 3 ials.rec | cmp - one
+        run ! cmp -s one <(rec-recommend -q --all -k 5 ials.rec)
+        [ -z "$(cut -d, -f1,2 one | sort | comm -23 - <(cut -d, -f1,2 plain | sort))" ]
+        [ "$(sed 1d one | cut -d, -f1,2 | sort | uniq -d | wc -l)" -eq 0 ]
+    done
+    rec-recommend -q -u 7 -f trec --diversity 0.5 ials.rec | awk '{ if (NR > 1 && $5 >= last) exit 1; last = $5 }'
+    run -1 rec-recommend -q -u 7 --diversity 0.5 --alike factors popular.rec
+    run -2 rec-recommend -q -u 7 --calibration 0.5 ials.rec
+    run -2 rec-recommend -q -u 7 --where 'genre=Drama' ials.rec
+    run -2 rec-recommend -q -u 7 -c any --where 'genre>Drama' ials.rec
+}
+
+@test "expressions and genres come from a catalogue" {
+    printf 'movieId,title,genres\n' >movies.csv
+    cut -d, -f2 seen | sort -u | awk '{ print $1 ",Film (" 1980 + $1 % 20 ")," ($1 % 2 ? "Drama" : "Comedy|War") }' >>movies.csv
+    rec-ingest -q --movies movies.csv -o movies.rec
+    rec-recommend -q -u 7 -k 200 -c movies.rec --where 'genre=War, year>=1990' ials.rec | sed 1d | cut -d, -f2 >got
+    [ -s got ]
+    awk '$1 % 2 || 1980 + $1 % 20 < 1990 { exit 1 }' got
+    rec-recommend -q --all -c movies.rec --calibration 0.9 --diversity 0.2 --alike genres --threads 1 ials.rec >one
+    rec-recommend -q --all -c movies.rec --calibration 0.9 --diversity 0.2 --alike genres --threads 3 ials.rec | cmp - one
+    run -1 rec-recommend -q -u 7 -c movies.rec --where 'genre=Wor' ials.rec
+    [[ $output == *"did you mean"* ]]
+}
