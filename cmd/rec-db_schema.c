@@ -4,9 +4,6 @@
  */
 #include "rec-db.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 static bool force_reset, init_yes, dry_run, rollback_yes;
 static const char *migrations, *format = "table";
 static int64_t migrate_to, rollback_to = -1;
@@ -110,43 +107,13 @@ static int audit(struct schema *s, const char *action, uint32_t from, struct rec
 
 /* ---- init ---- */
 
-/* Whether something in the store can be read with a keyring alone. */
-static int needs_keys(struct rec_sql *db, struct rec_err *err)
-{
-    int64_t n = 0;
-
-    if (rec_sql_get_int(&n, db, "SELECT (SELECT count(*) FROM accounts WHERE key_version IS NOT NULL) + (SELECT count(*) FROM forgotten)",
-                        REC_SQL_NONE, err) < 0)
-        return -1;
-    return n > 0;
-}
-
-/* A keyring that was lost is not replaced by another one in silence. */
 static int make_keys(struct schema *s, bool existing, struct rec_err *err)
 {
-    const char *path = db_keys();
-    struct rec_keyring ring;
-    int needed = 0;
+    int made = rec_keys_make(db_keys(), existing ? s->db : NULL, db_now(), err);
 
-    if (access(path, F_OK) == 0) {
-        if (rec_keyring_read(&ring, path, err) < 0)
-            return -1;
-        rec_keyring_clear(&ring);
-        return 0;
-    }
-    if (existing && (needed = needs_keys(s->db, err)) < 0)
-        return -1;
-    if (needed)
-        return rec_err_set(err, "%s: is not there, but %s holds what only its keys can read: put it back", path, db_name());
-    /* Another one that makes the store may have been quicker. */
-    if (rec_keyring_create(path, db_now(), err) < 0) {
-        if (access(path, F_OK) != 0 || rec_keyring_read(&ring, path, err) < 0)
-            return -1;
-        rec_keyring_clear(&ring);
-        return 0;
-    }
-    tool_step(s->tool, "%s: a new keyring; keep a copy of it elsewhere: e-mail and backups are lost without it", path);
-    return 0;
+    if (made > 0)
+        tool_step(s->tool, "%s: a new keyring; keep a copy of it elsewhere: e-mail and backups are lost without it", db_keys());
+    return made < 0 ? -1 : 0;
 }
 
 /* In one transaction: either everything is gone and the schema is new, or nothing has changed. */

@@ -394,7 +394,8 @@ static int run(struct server *s, int fd, struct rec_err *err)
     if (serve_config(&s->config, s->tool, err) < 0 || find_user(s, err) < 0 || bind_address(s, fd, err) < 0)
         goto out;
     if (serve_state(s->user ? (int64_t)s->user->pw_uid : -1, s->user ? (int64_t)s->user->pw_gid : -1, err) < 0 ||
-        serve_log(&s->config, "-", err) < 0 || become_user(s->user, err) < 0)
+        serve_log(&s->config, "-", err) < 0 || become_user(s->user, err) < 0 ||
+        serve_keys(&s->config, s->tool, drivers, err) < 0)
         goto out;
     status = s->workers > 1 ? make_workers(s, err) : REC_WORKER;
     if (status == REC_WORKER)

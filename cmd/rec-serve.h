@@ -30,6 +30,9 @@ extern struct serve_options serve_options;
 
 /** Everything but drivers (also the cache's), workers, answered and the log, from the options. Texts are the options' own. */
 int serve_config(struct rec_serve_config *out, const struct tool *tool, struct rec_err *err);
+/** Makes the keyring that the configuration names where there is none, unless the store needs one that was lost. To be called as the user that the service runs as,
+ *  whose file it becomes. */
+int serve_keys(const struct rec_serve_config *config, struct tool *tool, const struct rec_sql_driver *const *drivers, struct rec_err *err);
 /** The file of an SQLite store; NULL: no store, or PostgreSQL. */
 const char *serve_store_file(void);
 /** Whether the store is a server, which the lean program does not link the client of. */

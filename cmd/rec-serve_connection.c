@@ -58,7 +58,7 @@ int serve_connection(struct tool *tool, int in, int out, const struct rec_sql_dr
         goto failed;
     config.drivers = drivers;
     config.cache_driver = cache;
-    if (rec_serve_open(&serve, &config, &err) < 0)
+    if (serve_keys(&config, tool, drivers, &err) < 0 || rec_serve_open(&serve, &config, &err) < 0)
         goto failed;
     rec_serve_tell(serve, tell, tool);
     status = rec_inetd_serve(in, out, rec_serve_handler(serve), &rec_message_limits, &rec_inetd_timeouts, &stopped, &err);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 struct serve_options serve_options = {.answers = 4, .workers = 1, .threads = 4, .connections = 10000, .drain = 30};
@@ -123,12 +124,8 @@ static const char *const *ended(const char *out[REC_OPT_LIST_MAX + 1], const str
 int serve_config(struct rec_serve_config *out, const struct tool *tool, struct rec_err *err)
 {
     static const char *proxy[REC_OPT_LIST_MAX + 1], *origin[REC_OPT_LIST_MAX + 1];
-    const char *ring = find_keys();
-
-    if (ring && access(ring, R_OK) < 0)
-        return rec_err_errno(err, "keys: rec-db init makes a store and its keyring, --keys names it: %s", ring);
     *out = (struct rec_serve_config){
-        .model = tool_operand(tool, 0), .catalogue = catalogue, .store = store, .keys = ring, .state = state, .cache = serve_options.cache,
+        .model = tool_operand(tool, 0), .catalogue = catalogue, .store = store, .keys = find_keys(), .state = state, .cache = serve_options.cache,
         .limits = serve_options.limits,
         .issuer = issuer, .audience = audience, .alg = strcmp(alg, "EdDSA") == 0 ? REC_TOKEN_EDDSA : REC_TOKEN_HS256,
         .access_life = (double)access_life, .refresh_life = (double)refresh_life,
@@ -140,6 +137,27 @@ int serve_config(struct rec_serve_config *out, const struct tool *tool, struct r
                    rate(&out->per_login, rate_login, "rate-login", err) < 0
                ? -1
                : 0;
+}
+
+int serve_keys(const struct rec_serve_config *config, struct tool *tool, const struct rec_sql_driver *const *drivers, struct rec_err *err)
+{
+    struct rec_store open = {0};
+    struct rec_sql_options options = {.drivers = drivers, .one_shot = true};
+    int made;
+
+    if (!config->keys || access(config->keys, R_OK) == 0)
+        return 0;
+    if (errno != ENOENT)
+        return rec_err_errno(err, "%s", config->keys);
+    if (store && rec_store_open(&open, store, NULL, &options, err) < 0)
+        return -1;
+    made = rec_keys_make(config->keys, open.db, (int64_t)time(NULL), err);
+    rec_store_close(&open);
+    if (made < 0)
+        return rec_err_prefix(err, "keys");
+    if (made)
+        tool_note(tool, "%s: a new keyring; keep a copy of it elsewhere: e-mail and backups are lost without it", config->keys);
+    return 0;
 }
 
 int serve_state(int64_t user, int64_t group, struct rec_err *err)

@@ -28,6 +28,7 @@ within() {
 serve_start() {
     local scheme=http
     [[ " $* " != *" --tls-cert "* ]] || scheme=https
+    : >serve.err # not what an earlier one said
     rec-serve --listen 127.0.0.1:0 "$@" >serve.out 2>serve.err 3>&- &
     SERVE=$!
     within 200 grep -q ': listening on' serve.err || { cat serve.err; return 1; }

@@ -72,6 +72,11 @@ struct rec_store_key_use {
 /** By version, ascending. @return how many, or -1. */
 int rec_store_key_uses(struct rec_store_key_use out[REC_KEYRING_MAX], struct rec_store *store, struct rec_err *err);
 
+/** Sees to it that there is a keyring at `path`: makes one (rec_keyring_create) where there is none, but never in place of one that was lost: not while something
+ *  in the store needs it. Of several that begin at once one makes it, and the others read it. @param db  with the schema; NULL: a store that is new
+ *  @return 1: it was made; 0: it was there, and can be read; -1. */
+int rec_keys_make(const char *path, struct rec_sql *db, int64_t now, struct rec_err *err);
+
 /* ---- names: users and movies --------------------------------------------------------------------- */
 
 #define REC_NAMES_LONGEST 255        /**< bytes of an id */

@@ -13,6 +13,7 @@ setup() {
 }
 teardown() {
     serve_stop
+    [ -z "${OPEN-}" ] || rm -rf "$OPEN"
 }
 
 @test "a pipe is a connection: requests are answered in turn until it ends" {
@@ -156,6 +157,33 @@ assert p.wait(20) == 0
 END
 }
 
+@test "a keyring is made on the first start, once, and one that was lost is not replaced" {
+    rec-db init -q --store rec.db
+    rm rec.keys
+    for ((i = 0; i < 8; i++)); do
+        get /healthz | rec-serve --store rec.db model.rec >"out.$i" 2>"err.$i" &
+    done
+    wait
+    [ "$(cat out.? | grep -c '^HTTP/1.1 200')" -eq 8 ]
+    [ "$(cat err.? | grep -c 'rec.keys: a new keyring; keep a copy')" -eq 1 ]
+    [ "$(stat -c %a rec.keys)" = 600 ]
+    [ "$(grep -c '^1 ' rec.keys)" -eq 1 ]
+    cp rec.keys first.keys
+    serve_start --store rec.db model.rec
+    cmp rec.keys first.keys
+    [ "$(curl -sS -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' \
+        -d '{"username":"somebody","email":"a@example.org","password":"a password of somebody"}' "$URL/users/register")" = 201 ]
+    serve_stop
+    rm rec.keys
+    refuses 1 'keys: rec.keys: is not there, but .*rec.db holds what only its keys can read' rec-serve --store rec.db --listen 127.0.0.1:0 model.rec
+    get /healthz | rec-serve --store rec.db model.rec >out 2>err || [ $? -eq 1 ]
+    grep -q '^HTTP/1.1 503' out
+    [ ! -e rec.keys ]
+    mv first.keys rec.keys
+    serve_start --store rec.db --workers 2 model.rec
+    curl -sS -o /dev/null -f -d 'grant_type=password&username=somebody&password=a+password+of+somebody' "$URL/token"
+}
+
 @test "--user: root becomes somebody else, for good" {
     [ "$(id -u)" = 0 ] || skip "root alone can become another user"
     chmod 755 . "$BATS_FILE_TMPDIR"
@@ -163,6 +191,14 @@ END
     [ "$(awk '/^Uid:/ { print $2 $3 $4 }' /proc/"$SERVE"/status)" = "$(id -u nobody)$(id -u nobody)$(id -u nobody)" ]
     [ "$(stat -c %U state)" = nobody ]
     curl -sS "$URL/recommendations/1" | grep -q movie_id
+    serve_stop
+    # SQLite goes by whole paths, and the directory that bats works in is open to nobody else.
+    OPEN=$(mktemp -d)
+    rec-db init -q --store "$OPEN/rec.db"
+    rm "$OPEN/rec.keys"
+    chown -R nobody "$OPEN"
+    serve_start --user nobody --state state --store "$OPEN/rec.db" model.rec
+    [ "$(stat -c %U:%a "$OPEN/rec.keys")" = nobody:600 ]
 }
 
 @test "the sandbox is in force in every thread" {
