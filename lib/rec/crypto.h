@@ -201,7 +201,8 @@ enum rec_key_purpose {
     REC_KEY_LOOKUP,              /**< keyed hashes: to look such a field up by, and of people who were forgotten */
     REC_KEY_BACKUP,              /**< archives */
     REC_KEY_TOKEN,               /**< signatures of access tokens */
-    REC_KEY_CACHE                /**< answers kept by a cache */
+    REC_KEY_CACHE,               /**< answers kept by a cache */
+    REC_KEY_KNOWN                /**< what processes that live for one request leave each other */
 };
 
 struct rec_keyring {

@@ -133,6 +133,14 @@ struct rec_sql_version {
 /** Looks without asking the database, in some nanoseconds: as long as it is the same, nothing was committed, and what was read after it is what would be
  *  read now. False: it cannot be had (PostgreSQL; within a transaction; somebody is committing): then ask the database. */
 bool rec_sql_version(struct rec_sql_version *out, struct rec_sql *db);
+/** The same for another process, as long as the machine is not started anew: also what says which database it is. */
+struct rec_sql_glance {
+    uint64_t word[23];
+};
+/** Looks at the files, with some system calls and without opening the database (SQLite alone; sqlite_glance.c says why it can be trusted): as long as two
+ *  glances are equal, nothing was committed between them. False: there is none to be had; also within 20 ms of a commit or checkpoint, as the times of files are
+ *  coarse. @param db  a connection to it; NULL only in a process that has no database open at all, in any thread */
+bool rec_sql_glance(struct rec_sql_glance *out, const char *url, const struct rec_sql_driver *const *drivers, struct rec_sql *db);
 /** Changes busy_timeout from here on; returns what it was. 0: not to wait at all. */
 double rec_sql_patience(struct rec_sql *db, double seconds);
 /** As rec_sql_fault of the connection that rec_sql_open could not make, in this thread. */

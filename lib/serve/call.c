@@ -2,7 +2,7 @@
  *
  * What handlers ask of a call: the caller's user, and parameters, which were checked before.
  */
-#include "serve_priv.h"
+#include "kept_priv.h"
 
 #include <string.h>
 
@@ -48,6 +48,20 @@ bool rec_call_bool(const struct rec_call *c, const char *name, bool otherwise)
     const char *text = rec_call_text(c, name);
 
     return text ? strcmp(text, "true") == 0 : otherwise;
+}
+
+int rec_call_store(struct rec_call *c, struct rec_err *err)
+{
+    struct rec_sql *db;
+
+    if (!c->kept)
+        return 0;
+    if (rec_sqlpool_take(&db, c->serve->pool, 5, err) < 0)
+        return -1;
+    rec_store_wrap(&c->store, db, c->serve->has_keys ? &c->serve->ring : NULL);
+    c->kept = false;
+    rec_kept_again(c);
+    return 0;
 }
 
 void rec_call_audit(struct rec_call *c, const char *action, const char *object, const char *detail)

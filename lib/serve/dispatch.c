@@ -3,7 +3,7 @@
  * What every request goes through, in this order: route, limit by address, who is asking, limit by account, permission, parameters and body,
  * handler. Nothing is read from the store for a request that is over its limit, and no body is looked at for one that is not permitted.
  */
-#include "serve_priv.h"
+#include "kept_priv.h"
 
 #include <string.h>
 #include <time.h>
@@ -92,6 +92,8 @@ static bool take_store(struct rec_call *c)
             rec_answer_problem(c, 503, "this service has no store");
         return !(c->route->flags & REC_ROUTE_STORE);
     }
+    if (rec_kept_find(c))
+        return true;
     if (rec_sqlpool_take(&db, c->serve->pool, 5, &err) < 0) {
         rec_serve_say(c->serve, "%s", err.text);
         rec_answer_problem(c, 503, "the store is not to be reached");
@@ -100,13 +102,14 @@ static bool take_store(struct rec_call *c)
     }
     rec_store_wrap(&c->store, db, c->serve->has_keys ? &c->serve->ring : NULL);
     c->versioned = c->serve->known && rec_sql_version(&c->version, db);
+    rec_kept_begin(c);
     return true;
 }
 
 /* A handler failed: whose fault is it? */
 static void failed(struct rec_call *c, const struct rec_err *err)
 {
-    rec_answer_fault(c, c->store.db ? rec_sql_fault(c->store.db) : REC_SQL_FINE, err);
+    rec_answer_fault(c, c->store.db ? rec_sql_fault(c->store.db) : c->kept ? rec_sql_open_fault() : REC_SQL_FINE, err);
 }
 
 static void no_route(struct rec_call *c, const char *allow)
@@ -159,6 +162,8 @@ static void handle(struct rec_call *c)
     }
     if (c->route->handle(c, &err) < 0)
         failed(c, &err);
+    else
+        rec_kept_leave(c);
 }
 
 static void clear(struct rec_call *c)

@@ -133,9 +133,9 @@ int rec_history_of_user(struct rec_history *h, struct rec_call *c, const char *u
 
     *h = (struct rec_history){.user = rec_ids_find(&m->users, user, strlen(user))};
     /* Of whom nothing was heard since, the model knows all there is: what they had rated is what it was trained on. */
-    if (c->store.db) {
+    if (c->store.db || c->kept) {
         heard = rec_known_heard(c, user, err);
-        if (heard < 0)
+        if (heard < 0 || ((heard || h->user < 0) && rec_call_store(c, err) < 0))
             return -1;
     }
     if ((heard || (c->store.db && h->user < 0)) && (rec_feedback_ratings(&c->store, user, add_rating, &r, err) < 0 ||

@@ -153,8 +153,13 @@ int rec_known_heard(struct rec_call *c, const char *user, struct rec_err *err)
     const struct user *u;
     struct user *kept;
     int64_t newest;
+    bool own = strcmp(user, rec_call_user(c)) == 0;
     int heard = -1;
 
+    if (own && c->kept && c->heard >= 0)
+        return c->heard;
+    if (rec_call_store(c, err) < 0)
+        return -1;
     if (known) {
         pthread_mutex_lock(&known->lock);
         u = find_user(known, user, false);
@@ -165,6 +170,8 @@ int rec_known_heard(struct rec_call *c, const char *user, struct rec_err *err)
         return heard;
     heard = rec_feedback_newest(&newest, &c->store, user, err);
     rec_known_was_read(c);
+    if (own)
+        c->heard = heard;
     if (!known || heard < 0)
         return heard;
     pthread_mutex_lock(&known->lock);

@@ -206,7 +206,8 @@ static int open_store(struct rec_serve *serve, struct rec_err *err)
     if (rec_sqlpool_new(&serve->pool, c->store, &options, c->workers ? c->workers + 1 : 1, err) < 0)
         return -1;
     serve->remote = strncmp(c->store, "postgres", 8) == 0;
-    if (c->workers && rec_known_open(&serve->known, err) < 0)
+    if (c->workers ? rec_known_open(&serve->known, err) < 0
+                   : c->state && serve->has_keys && !serve->remote && rec_kept_open(&serve->kept, serve, err) < 0)
         return -1;
     /* Group commit pays where several threads append to one SQLite file; PostgreSQL has its own. */
     if (c->workers && !serve->remote)
@@ -275,6 +276,7 @@ void rec_serve_close(struct rec_serve *serve)
     if (serve->pool)
         rec_sqlpool_free(serve->pool);
     rec_known_close(serve->known);
+    rec_kept_close(serve->kept);
     rec_answers_close(serve->answers);
     rec_cache_close(serve->cache);
     rec_cache_close(serve->limits);

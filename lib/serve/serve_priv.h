@@ -113,12 +113,18 @@ struct rec_call {
     struct rec_store store;        /**< a connection for this call; store.db NULL when there is none */
     struct rec_sql_version version;/**< of the store, looked at before anything was read of it */
     bool versioned;                /**< there is one */
+    bool kept;                     /**< who asks was found without the store, which is not open: rec_call_store opens it */
+    int heard;                     /**< whether anything was heard of the caller's user, in a process that lives for one request; -1: not asked */
+    struct rec_sql_glance glance;  /**< of the store, after it was opened and before anything was read of it; for those that come after */
+    bool glanced;                  /**< there is one */
     struct rec_current *current;   /**< the model, kept until the call ends; or NULL */
     struct rec_json_value *body;   /**< parsed and checked; NULL when there is none */
     struct rec_target form;        /**< REC_ROUTE_FORM: checked */
     struct rec_buf scratch;
 };
 
+/** Opens the store, if it was not for who asks (c->kept); 0, or -1. */
+int rec_call_store(struct rec_call *c, struct rec_err *err);
 /** The caller's user of the data set. */
 const char *rec_call_user(const struct rec_call *c);
 /** Values of checked parameters; `otherwise` when they were not given. */
@@ -238,6 +244,14 @@ int rec_known_open(struct rec_known **out, struct rec_err *err);
 /** NULL is safe. */
 void rec_known_close(struct rec_known *known);
 
+/* ---- kept: what processes for one request leave each other (kept_priv.h) ---- */
+
+struct rec_kept;
+/** *out stays NULL where it cannot be had. Needs a state directory and keys. */
+int rec_kept_open(struct rec_kept **out, const struct rec_serve *serve, struct rec_err *err);
+/** NULL is safe. */
+void rec_kept_close(struct rec_kept *kept);
+
 /* ---- client: whose address it is ---- */
 
 struct rec_client_network {
@@ -307,6 +321,7 @@ struct rec_serve {
     bool remote;                   /**< the store is a server */
     struct rec_appender *appender; /**< with workers and SQLite; else NULL */
     struct rec_known *known;       /**< with workers and a store; else NULL */
+    struct rec_kept *kept;         /**< without workers, with an SQLite store, keys and a state directory; else NULL */
     struct rec_answers *answers;   /**< NULL: none */
     struct rec_cache *cache, *limits; /**< NULL: none. Limits that hosts share; `limit` is asked first all the same */
     struct rec_current *current;   /**< under `swap` */

@@ -183,6 +183,13 @@ bool rec_sql_version(struct rec_sql_version *out, struct rec_sql *db)
     return db->driver->version && db->driver->version(out, db);
 }
 
+bool rec_sql_glance(struct rec_sql_glance *out, const char *url, const struct rec_sql_driver *const *drivers, struct rec_sql *db)
+{
+    const struct rec_sql_driver *driver = *url ? find_driver(url, drivers) : NULL;
+
+    return driver && driver->glance && driver->glance(out, url, db);
+}
+
 static double bounded(const struct rec_sql *db, double seconds)
 {
     return db->longest_wait > 0 && seconds > db->longest_wait ? db->longest_wait : seconds;

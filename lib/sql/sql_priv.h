@@ -46,6 +46,7 @@ struct rec_sql_driver {
     int (*bulk_end)(struct rec_copy_bulk *bulk, struct rec_err *err);
     int (*schema)(struct rec_copy_schema *out, struct rec_sql *db, struct rec_err *err);
     bool (*version)(struct rec_sql_version *out, struct rec_sql *db); /**< NULL: there is none to be had */
+    bool (*glance)(struct rec_sql_glance *out, const char *url, struct rec_sql *db); /**< NULL, too */
 };
 
 /* For copy.c: whether a statement may run now, and what a call that came back with `status` does to the transaction. */

@@ -387,6 +387,8 @@ static void close_handle(struct rec_sql *db)
         free_statement(s->slot[i]);
     free(s->slot);
     sqlite3_close(s->db);
+    if (s->counted)
+        rec_sqlite_open_uncount();
     free(s);
     db->handle = NULL;
 }
@@ -432,4 +434,5 @@ const struct rec_sql_driver rec_sqlite_driver = {
     .bulk_end = rec_sqlite_copy_bulk_end,
     .schema = rec_sqlite_schema,
     .version = rec_sqlite_version,
+    .glance = rec_sqlite_glance,
 };

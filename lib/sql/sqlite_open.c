@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,23 +45,24 @@ static int decode(struct rec_buf *out, const char *text, const char *name, struc
     return 0;
 }
 
+int rec_sqlite_open_path(struct rec_buf *path, const char *url, const char *name, struct rec_err *err)
+{
+    if (strncmp(url, "sqlite:", 7) != 0)
+        rec_buf_adds(path, url);
+    else if (!strncmp(url + 7, "//", 2) && url[9] != '/')
+        return rec_err_set(err, "%s: an absolute path takes three slashes, sqlite:///path; a relative one none, sqlite:path", name);
+    else if (decode(path, url + (strncmp(url + 7, "//", 2) ? 7 : 9), name, err) < 0)
+        return -1;
+    if (path->failed)
+        return rec_err_memory(err, name);
+    return path->len == 0 ? rec_err_set(err, "%s: names no file", name) : 0;
+}
+
 static int find_path(struct rec_sql *db, const char *url, struct rec_err *err)
 {
     struct rec_buf path = {0};
-    int status = 0;
 
-    if (strncmp(url, "sqlite:", 7) != 0) {
-        rec_buf_adds(&path, url);
-    } else if (!strncmp(url + 7, "//", 2) && url[9] != '/') {
-        return rec_err_set(err, "%s: an absolute path takes three slashes, sqlite:///path; a relative one none, sqlite:path", db->name);
-    } else {
-        status = decode(&path, url + (strncmp(url + 7, "//", 2) ? 7 : 9), db->name, err);
-    }
-    if (status == 0 && path.failed)
-        status = rec_err_memory(err, db->name);
-    else if (status == 0 && path.len == 0)
-        status = rec_err_set(err, "%s: names no file", db->name);
-    if (status < 0) {
+    if (rec_sqlite_open_path(&path, url, db->name, err) < 0) {
         rec_buf_clear(&path);
         return -1;
     }
@@ -247,6 +249,18 @@ static void count_no_memory(void)
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+static _Atomic size_t count;
+
+size_t rec_sqlite_open_count(void)
+{
+    return atomic_load(&count);
+}
+
+void rec_sqlite_open_uncount(void)
+{
+    atomic_fetch_sub(&count, 1);
+}
+
 int rec_sqlite_open(struct rec_sql *db, const char *url, struct rec_err *err)
 {
     struct rec_sqlite *s = rec_calloc(1, sizeof *s, "database", err);
@@ -266,6 +280,8 @@ int rec_sqlite_open(struct rec_sql *db, const char *url, struct rec_err *err)
         rec_err_memory(err, db->name);
         goto out;
     }
+    atomic_fetch_add(&count, 1);
+    s->counted = true;
     rc = sqlite3_open_v2(path.data, &s->db, (db->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX |
                          SQLITE_OPEN_EXRESCODE, NULL);
     status = rc == SQLITE_OK ? settle(db, err) : rec_sqlite_fail(db, rc, NULL, err);

@@ -28,6 +28,7 @@ struct rec_sqlite {
     double waiting_since;         /**< when the present wait for a lock began */
     bool bulk;                    /**< foreign keys are not checked at the moment */
     const _Atomic uint64_t *index;  /**< of the write-ahead log, once it was asked for */
+    bool counted;                 /**< by rec_sqlite_open_count */
 };
 
 /* sqlite.c */
@@ -39,6 +40,11 @@ void rec_sqlite_end_bulk(struct rec_sql *db);
 /* sqlite_open.c */
 int rec_sqlite_open(struct rec_sql *db, const char *url, struct rec_err *err);
 double rec_sqlite_open_now(void);
+/** Adds the path of the file to `path`, which is the caller's also when it fails. @param name  for messages */
+int rec_sqlite_open_path(struct rec_buf *path, const char *url, const char *name, struct rec_err *err);
+/** Connections that this process has open, or is closing. */
+size_t rec_sqlite_open_count(void);
+void rec_sqlite_open_uncount(void);
 
 /* sqlite_fail.c */
 /** Says what went wrong last in the database's handle; `sql`, which may be NULL, is what was run. Returns -1. */
@@ -46,6 +52,9 @@ int rec_sqlite_fail(struct rec_sql *db, int rc, const char *sql, struct rec_err 
 
 /* sqlite_version.c */
 bool rec_sqlite_version(struct rec_sql_version *out, struct rec_sql *db);
+
+/* sqlite_glance.c */
+bool rec_sqlite_glance(struct rec_sql_glance *out, const char *url, struct rec_sql *db);
 
 /* sqlite_copy.c */
 int rec_sqlite_copy_in(struct rec_sql *db, const char *table, const struct rec_copy_column *columns, size_t n, rec_copy_source *source,

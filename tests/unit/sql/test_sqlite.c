@@ -520,6 +520,91 @@ static void the_version_is_that_of_the_last_commit(void **state)
     rec_sql_close(db);
 }
 
+/* With no connection of ours open; a moment after the last write. */
+static bool look(struct rec_sql_glance *out, const char *path, struct rec_sql *db)
+{
+    memset(out, 0, sizeof *out);
+    for (int i = 0; i < 10; i++, usleep(15000))
+        if (rec_sql_glance(out, path, drivers, db))
+            return true;
+    return false;
+}
+
+/* A process that has the file open until its standard input ends. */
+static pid_t hold(int *end, const char *path)
+{
+    char ready;
+    int in[2], out[2];
+    pid_t child;
+
+    assert_true(pipe(in) == 0 && pipe(out) == 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char statement[] = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM t').fetchall();"
+                           "sys.stdout.write('x'); sys.stdout.flush(); sys.stdin.read()";
+
+        dup2(in[0], 0);
+        dup2(out[1], 1);
+        close(in[1]);
+        execlp("python3", "python3", "-c", statement, path, (char *)NULL);
+        _exit(127);
+    }
+    close(in[0]);
+    close(out[1]);
+    assert_int_equal(read(out[0], &ready, 1), 1);
+    close(out[0]);
+    *end = in[1];
+    return child;
+}
+
+static void a_glance_tells_commits_apart(void **state)
+{
+    const char *path = in_folder("glance.db"), *name = in_folder("glance-link.db");
+    struct rec_sql_glance first, now;
+    struct rec_sql *db = make(path);
+    char url[300];
+    int end, status;
+    pid_t child;
+
+    (void)state;
+    exec(db, "CREATE TABLE t (x INTEGER)");
+    child = hold(&end, path);
+    /* With a connection, and without: the same. */
+    assert_true(look(&first, path, db));
+    assert_false(look(&now, path, NULL)); /* not beside a connection of this process */
+    rec_sql_close(db);
+    assert_true(look(&now, path, NULL));
+    assert_memory_equal(&first, &now, sizeof now);
+    snprintf(url, sizeof url, "sqlite://%s%s", path[0] == '/' ? "" : "/", path);
+    assert_true(look(&now, url, NULL));
+    assert_memory_equal(&first, &now, sizeof now);
+    for (int i = 0; i < 5; i++) {
+        commit_elsewhere(path);
+        assert_true(look(&now, path, NULL));
+        assert_memory_not_equal(&first, &now, sizeof now);
+        first = now;
+        assert_true(look(&now, path, NULL));
+        assert_memory_equal(&first, &now, sizeof now);
+    }
+    /* Nobody tells of what was written a moment ago, of a file with two names, or of one without a log. */
+    snprintf(url, sizeof url, "%s-wal", path);
+    assert_int_equal(utimensat(AT_FDCWD, url, NULL, 0), 0);
+    assert_false(rec_sql_glance(&now, path, drivers, NULL));
+    assert_int_equal(symlink(path, name), 0);
+    assert_false(look(&now, name, NULL));
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(link(path, name), 0);
+    assert_false(look(&now, path, NULL));
+    assert_int_equal(unlink(name), 0);
+    assert_true(look(&now, path, NULL));
+    close(end);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_false(look(&now, path, NULL));
+    assert_false(look(&now, in_folder("nothing.db"), NULL));
+    assert_false(look(&now, "postgresql://nowhere/x", NULL));
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -540,6 +625,7 @@ int main(void)
         cmocka_unit_test(many_open_a_new_file_at_once),
         cmocka_unit_test(what_was_committed_outlives_a_kill),
         cmocka_unit_test(the_version_is_that_of_the_last_commit),
+        cmocka_unit_test(a_glance_tells_commits_apart),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
