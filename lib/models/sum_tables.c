@@ -77,50 +77,105 @@ static int32_t place(const int32_t *to, int32_t item)
     return to ? to[item] : item;
 }
 
-/* Whether the history of user u is the same in both. */
-static bool same_history(const struct rec_model *a, const int32_t *a_to, const struct rec_model *b, const int32_t *b_to, size_t u)
-{
-    int64_t p = a->seen_ptr[u], q = b->seen_ptr[u];
+/* What users have in a model: all they have seen, or what of it is their history. */
+struct rows {
+    const int64_t *ptr;
+    const int32_t *item, *to;
+};
 
-    if (a->seen_ptr[u + 1] - p != b->seen_ptr[u + 1] - q)
+static struct rows seen_of(const struct rec_model *m, const int32_t *to)
+{
+    return (struct rows){m->seen_ptr, m->seen_item, to};
+}
+
+static struct rows history_of(const struct rec_model *m, const int32_t *to)
+{
+    return m->liked_ptr ? (struct rows){m->liked_ptr, m->liked_item, to} : seen_of(m, to);
+}
+
+static bool same_row(const struct rows *a, const struct rows *b, size_t u)
+{
+    int64_t p = a->ptr[u], q = b->ptr[u];
+
+    if (a->ptr[u + 1] - p != b->ptr[u + 1] - q)
         return false;
-    for (; p < a->seen_ptr[u + 1]; p++, q++)
-        if (place(a_to, a->seen_item[p]) != place(b_to, b->seen_item[q]))
+    for (; p < a->ptr[u + 1]; p++, q++)
+        if (place(a->to, a->item[p]) != place(b->to, b->item[q]))
             return false;
     return true;
 }
 
-static int check_histories(const struct rec_sum_places *places, const struct rec_sum_part *part, size_t n, struct rec_err *err)
+static int check_same(const struct rec_model *one, struct rows a, const struct rec_model *other, struct rows b, struct rec_err *err)
 {
-    const struct rec_model *first = part[0].model;
-
-    for (size_t m = 1; m < n; m++)
-        for (size_t u = 0; u < first->n_users; u++)
-            if (!same_history(first, places->to[0], part[m].model, places->to[m], u)) {
-                size_t len;
-                const char *id = rec_ids_get(&first->users, u, &len);
-                return rec_err_set(err, "%s: user '%.*s' has another history there than in %s; train all parts on the same ratings",
-                                   name_of(part[m].model), len < 60 ? (int)len : 60, id, name_of(first));
-            }
+    for (size_t u = 0; u < one->n_users; u++)
+        if (!same_row(&a, &b, u)) {
+            size_t len;
+            const char *id = rec_ids_get(&one->users, u, &len);
+            return rec_err_set(err, "%s: user '%.*s' has another history there than in %s; train all parts on the same ratings", name_of(other),
+                               len < 60 ? (int)len : 60, id, name_of(one));
+        }
     return 0;
 }
 
-/* The histories of the first part, in the places of the sum. */
-static int take_histories(struct rec_model *out, const struct rec_sum_places *places, const struct rec_model *first, struct rec_err *err)
+/* Whose scores are made of histories. */
+static bool has_terms(const struct rec_model *m)
 {
-    size_t n = (size_t)first->seen_ptr[first->n_users];
+    return rec_links_any(m) || m->history_factors;
+}
+
+/* The first part with such scores, or none: all others with them must have the same histories. */
+static int check_histories(const struct rec_model **teller, size_t *which, const struct rec_sum_places *places, const struct rec_sum_part *part, size_t n,
+                           struct rec_err *err)
+{
+    const struct rec_model *first = part[0].model;
+
+    *teller = NULL;
+    for (size_t m = 0; m < n; m++) {
+        const struct rec_model *model = part[m].model;
+        if (check_same(first, seen_of(first, places->to[0]), model, seen_of(model, places->to[m]), err) < 0)
+            return -1;
+        if (!has_terms(model))
+            continue;
+        if (!*teller) {
+            *teller = model;
+            *which = m;
+        } else if (check_same(*teller, history_of(*teller, places->to[*which]), model, history_of(model, places->to[m]), err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Rows of a part in the places of the sum. */
+static const int32_t *take_rows(struct rec_model *out, struct rows rows, struct rec_err *err)
+{
+    size_t n = (size_t)rows.ptr[out->n_users];
     int32_t *item;
 
-    out->seen_ptr = first->seen_ptr;
-    out->seen_item = first->seen_item;
-    if (!places->to[0])
-        return 0;
+    if (!rows.to)
+        return rows.item;
     item = rec_models_own(out, n, sizeof *item, err);
-    if (!item)
+    for (size_t p = 0; item && p < n; p++)
+        item[p] = rows.to[rows.item[p]];
+    return item;
+}
+
+static int take_histories(struct rec_model *out, const struct rec_sum_places *places, const struct rec_sum_part *part, size_t n, struct rec_err *err)
+{
+    const struct rec_model *first = part[0].model, *teller;
+    size_t which = 0;
+
+    if (check_histories(&teller, &which, places, part, n, err) < 0)
         return -1;
-    for (size_t p = 0; p < n; p++)
-        item[p] = places->to[0][first->seen_item[p]];
-    out->seen_item = item;
+    out->seen_ptr = first->seen_ptr;
+    out->seen_item = take_rows(out, seen_of(first, places->to[0]), err);
+    if (!out->seen_item)
+        return -1;
+    if (teller && teller->liked_ptr) {
+        out->liked_ptr = teller->liked_ptr;
+        out->liked_item = take_rows(out, history_of(teller, places->to[which]), err);
+        return out->liked_item ? 0 : -1;
+    }
     return 0;
 }
 
@@ -136,9 +191,7 @@ int rec_sum_tables(struct rec_model *out, struct rec_sum_places *places, const s
     }
     out->users = borrow(&first->users);
     out->n_users = out->users.n;
-    if (join_items(out, places, part, n, err) < 0 || check_histories(places, part, n, err) < 0)
-        return -1;
-    return take_histories(out, places, first, err);
+    return join_items(out, places, part, n, err) < 0 ? -1 : take_histories(out, places, part, n, err);
 }
 
 void rec_sum_places_clear(struct rec_sum_places *places, size_t n)
