@@ -15,7 +15,7 @@
 enum { OPTIONS_MAX = 256 };
 
 static bool list, no_history;
-static const char *model_name = "ials", *positive, *warm, *refresh, *trace, *output, *weights_of;
+static const char *model_name = "ials", *positive, *warm, *refresh, *trace, *output, *weights_of, *features;
 static struct rec_opt_list of, weight;
 static const char *validation, *metric, *relevant, *checkpoint;
 static int64_t seed = 42, threads, patience = 5, every = 1;
@@ -27,6 +27,7 @@ static struct rec_opt opts[OPTIONS_MAX] = {
     {0, "positive", "CONDITION", REC_OPT_TEXT, &positive, .flags = REC_OPT_RESULT,
      .help = "of implicit models: learn from the ratings that meet it, as 'rating>=4', and not from all"},
     {0, "warm", "MODEL", REC_OPT_FILE, &warm, .flags = REC_OPT_NO_CONFIG, .help = "als, ials: begin with the factors of an earlier model"},
+    {0, "features", "FILE", REC_OPT_FILE, &features, .help = "recommend items that nobody has rated, too, by their genres, year and title"},
     {0, "refresh", "MODEL", REC_OPT_FILE, &refresh, .flags = REC_OPT_NO_CONFIG,
      .help = "no training: this model's items, and users as the ratings have them"},
     {0, "validation", "FILE", REC_OPT_FILE, &validation, .help = "held-out ratings: measure the model on them after each pass, and write the best one"},
@@ -244,7 +245,8 @@ struct work {
     const double *param;
     const struct rec_filter *filter;     /* NULL: all ratings count */
     struct rec_ratings ratings, kept;
-    struct rec_model earlier, model;
+    struct rec_model earlier, model, cold;   /* cold: the model, with items that nobody has rated */
+    struct rec_features features;
     struct watch watch;
 };
 
@@ -252,6 +254,10 @@ struct work {
 static void add_history(struct rec_buf *out, const struct work *w)
 {
     tool_history(w->tool, out, refresh ? w->earlier.history : w->ratings.history, &w->ratings.digest, 1);
+    if (features && out->len > 0) {
+        out->len--;
+        rec_buf_addf(out, " features=crc32c:%08x\n", w->features.digest);
+    }
     if ((refresh || warm) && out->len > 0) {
         out->len--; /* the newline */
         rec_buf_addf(out, " %s=crc32c:%08x\n", refresh ? "refresh" : "warm", w->earlier.digest);
@@ -274,7 +280,7 @@ static int write_model(struct work *w, struct rec_err *err)
         rec_err_memory(err, "history");
         goto done;
     }
-    if (rec_model_write(&w->model, history.data, &out, err) == 0 && (!trace || rec_out_commit(&csv, err) == 0))
+    if (rec_model_write(w->cold.n_items ? &w->cold : &w->model, history.data, &out, err) == 0 && (!trace || rec_out_commit(&csv, err) == 0))
         rc = rec_out_commit(&out, err);
 done:
     rec_out_abort(&out);
@@ -301,6 +307,8 @@ static void identify(struct work *w)
     watch_same(&w->watch, "seed", number);
     snprintf(digest, sizeof digest, "crc32c:%08x", w->ratings.digest);
     watch_same(&w->watch, "ratings", digest);
+    snprintf(digest, sizeof digest, "crc32c:%08x", w->features.digest);
+    watch_same(&w->watch, "features", features ? digest : "none");
     watch_same(&w->watch, "positive", positive ? positive : "none");
     snprintf(digest, sizeof digest, "crc32c:%08x", w->earlier.digest);
     watch_same(&w->watch, "warm", warm ? digest : "none");
@@ -310,10 +318,10 @@ static void identify(struct work *w)
 static int train(struct work *w, struct rec_err *err)
 {
     struct rec_train_job job = {.ratings = w->filter ? &w->kept : &w->ratings, .param = w->param, .seed = (uint64_t)seed,
-                                .threads = tool_threads(threads), .warm = warm ? &w->earlier : NULL};
+                                .threads = tool_threads(threads), .warm = warm ? &w->earlier : NULL, .features = features ? &w->features : NULL};
 
     if (rec_ratings_read(&w->ratings, tool_operand(w->tool, 0), err) < 0 || (warm && rec_model_read(&w->earlier, warm, err) < 0) ||
-        (w->filter && rec_filter_ratings(&w->kept, &w->ratings, w->filter, err) < 0))
+        (features && rec_features_file_read(&w->features, features, err) < 0) || (w->filter && rec_filter_ratings(&w->kept, &w->ratings, w->filter, err) < 0))
         return -1;
     identify(w);
     if (watch_begin(&w->watch, &job, &w->ratings, err) < 0 || w->type->train(&w->model, &job, err) < 0)
@@ -352,6 +360,19 @@ done:
     return rc;
 }
 
+/* Items that nobody has rated join the model; one that learns from features by itself has them already. */
+static int add_cold(struct work *w, struct rec_err *err)
+{
+    size_t n;
+
+    if (!features || w->type->features)
+        return 0;
+    if (rec_cold_items(&w->cold, &w->model, w->filter ? &w->kept : &w->ratings, &w->features, &n, err) < 0)
+        return -1;
+    tool_note(w->tool, "%zu items without ratings are recommended by their features", n);
+    return 0;
+}
+
 static int work(struct work *w, struct rec_err *err)
 {
     int rc = -1;
@@ -363,11 +384,14 @@ static int work(struct work *w, struct rec_err *err)
             w->model.liked_ptr = w->kept.user_ptr;
             w->model.liked_item = w->kept.item;
         }
-        rc = write_model(w, err);
+        if (add_cold(w, err) == 0)
+            rc = write_model(w, err);
         if (rc == 0)
             watch_done(&w->watch);
     }
+    rec_model_clear(&w->cold);
     rec_model_clear(&w->model);
+    rec_features_clear(&w->features);
     rec_model_clear(&w->earlier);
     rec_ratings_clear(&w->kept);
     rec_ratings_clear(&w->ratings);
@@ -380,7 +404,7 @@ void tool_version_details(struct rec_buf *out)
     rec_buf_addf(out, "kernels: %s\nBLAS: %s\n", rec_kernels_name(), rec_dense_blas());
 }
 
-static const char *const of_training[] = {"model", "warm", "validation", "metric", "relevant", "patience", "validate-every",
+static const char *const of_training[] = {"model", "warm", "features", "validation", "metric", "relevant", "patience", "validate-every",
                                           "checkpoint", "checkpoint-interval", "trace"};
 
 /* The model that is refreshed brings its parameters; those of the training that comes next, in rec.yaml, do no harm. */
@@ -397,7 +421,7 @@ static int check_refresh(struct tool *tool)
         if (parameter || opt->value == &model_name || opt->value == &seed)
             rec_opt_find(tool->opts, opt->name)->flags &= ~(unsigned)REC_OPT_RESULT;
     }
-    trace = NULL;
+    trace = features = NULL;
     return TOOL_DONE;
 }
 

@@ -19,7 +19,7 @@ int combine_check(struct tool *tool, const struct combine *c)
 {
     double value;
 
-    for (const char *const *name = (const char *const[]){"positive", "warm", "validation", "metric", "checkpoint", "trace", NULL}; *name; name++)
+    for (const char *const *name = (const char *const[]){"positive", "warm", "features", "validation", "metric", "checkpoint", "trace", NULL}; *name; name++)
         if (rec_opt_find(tool->opts, *name)->origin == REC_ORIGIN_FLAG)
             return tool_usage(tool, "--%s: %s is a sum of models that are there already", *name, c->type->name);
     if (c->of->n == 0)

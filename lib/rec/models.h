@@ -78,6 +78,7 @@ struct rec_model_type {
     const char *paper;     /**< what it follows */
     bool implicit;         /**< learns from which pairs there are (true) or from their values (false) */
     bool warms;            /**< can begin with an earlier model */
+    bool features;         /**< learns from job->features by itself: rec_cold_items is not asked for its cold items */
     bool combines;         /**< is made of other models (job->of), not of ratings alone */
     const struct rec_param *params;
     /** Fills `model`, which borrows id tables and rows (as what is seen) of job->ratings, or of the models of job->of, and owns its other arrays. */
@@ -91,6 +92,17 @@ void rec_models_defaults(const struct rec_model_type *type, double *param);
 
 /** The weights of a sum of models, at most `room`; -1 when it is none. */
 int rec_models_weights(double *weight, size_t *n, size_t room, const struct rec_model *model, struct rec_err *err);
+
+/* ---- cold: items that nobody has rated ------------------------------------------------------------ */
+
+/** The same model with all items of the features besides its own. Those without a rating to learn from, but with genres, a year or a title, get
+ *  factors and biases by ridge regression on their content, learnt on the rated ones (Gantner et al. 2010); where scores come from links, links from
+ *  the rated items that are like them. All other scores stay what they are.
+ *  @param out     borrows from `model` what belongs to users; owns the rest
+ *  @param learnt  what it was trained on, in its own item table
+ *  @param n       how many such items there are */
+int rec_cold_items(struct rec_model *out, const struct rec_model *model, const struct rec_ratings *learnt, const struct rec_features *features, size_t *n,
+                   struct rec_err *err);
 
 /* ---- refresh: between trainings ------------------------------------------------------------------- */
 

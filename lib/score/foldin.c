@@ -36,6 +36,8 @@ static int set_diagonal(struct rec_foldin_part *p, const struct rec_model *m, st
     }
     for (size_t i = 0; i < m->n_items; i++) {
         const float *y = m->item_factors + i * m->factors + p->first;
+        if (m->popularity && m->popularity[i] == 0) /* nobody's: its factors came from its features, after training */
+            continue;
         for (size_t k = 0; k < p->factors; k++)
             sum[k] += (double)y[k] * y[k];
     }

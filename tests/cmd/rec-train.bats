@@ -48,6 +48,24 @@ measure() {
     awk -v a="$(measure ials recall@10)" -v b="$(measure popular recall@10)" 'BEGIN { exit !(a > b) }'
 }
 
+@test "films without ratings are recommended by their features" {
+    printf 'movieId,title,genres\n' >movies.csv
+    seq 1 210 | awk '{ print $1 ",Film " $1 % 7 " (" 1980 + $1 % 20 ")," ($1 % 2 ? "Drama" : "Comedy|War") }' >>movies.csv
+    rec-ingest -q --movies movies.csv -o movies.rec
+    rec-features -q --catalogue movies.rec -o f.rec r.rec
+    rec-train --features f.rec -o warm.rec r.rec 2>err
+    grep -q 'items without ratings are recommended by their features' err
+    seq 201 210 >new
+    [ "$(rec-recommend -q -u 7 -k 20 --allow new warm.rec | sed 1d | wc -l)" -eq 10 ]
+    rec-train -q -o plain.rec r.rec
+    rec-recommend -q -u 7 -k 200 plain.rec | sed 1d | cut -d, -f2,3 | sort >a
+    rec-recommend -q -u 7 -k 210 warm.rec | sed 1d | cut -d, -f2,3 | sort >b
+    [ -z "$(comm -23 a b)" ] || [ "$(comm -23 a b | wc -l)" -le 5 ]
+    rec-train -q --model itemknn --features f.rec --threads 1 -o one r.rec
+    rec-train -q --model itemknn --features f.rec --threads 3 r.rec | cmp - one
+    run -1 rec-train --model userknn --features f.rec -o p.rec r.rec
+}
+
 @test "a hybrid is fitted on held-out ratings, and put together again with its weights" {
     rec-train -q --model ials --factors 8 -o ials r.rec
     rec-train -q --model popular -o popular r.rec
