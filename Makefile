@@ -63,6 +63,7 @@ USES.rec-cat       := score data kernels
 USES.rec-synth     := synth ingest data
 USES.rec-train     := tune eval models score data linalg kernels
 USES.rec-tune      := tune eval models score data linalg kernels
+USES.rec-plot      := eval data
 USES.rec-recommend := score data kernels
 USES.rec-similar   := score data kernels
 USES.rec-predict   := score data kernels

@@ -212,13 +212,14 @@ static int propose(double *param, const struct shared *s, size_t number, struct 
     return rc;
 }
 
-/* The defaults come first, as far as the space has them. */
+/* The defaults come first, as far as the space has them. In the model's own range a default may stand outside: 0 for "find out yourself". */
 static void take_defaults(double *param, const struct rec_space *space)
 {
     for (size_t d = 0; d < space->n; d++) {
         const struct rec_space_dim *dim = &space->dim[d];
         double def = dim->param->def;
-        param[d] = dim->n == 0 && def >= dim->lo && def <= dim->hi ? def : rec_space_value(dim, rec_space_at(dim, def));
+        bool own = dim->lo == dim->param->lo && dim->hi == dim->param->hi;
+        param[d] = dim->n == 0 && (own || (def >= dim->lo && def <= dim->hi)) ? def : rec_space_value(dim, rec_space_at(dim, def));
     }
 }
 

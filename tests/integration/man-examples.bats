@@ -36,6 +36,7 @@ page() {
 @test "rec-features(1)" { need_python; export PYTHON; page rec-features.1; }
 @test "rec-train(1)" { page rec-train.1; }
 @test "rec-tune(1)" { page rec-tune.1; }
+@test "rec-plot(1)" { page rec-plot.1; }
 @test "rec-recommend(1)" { page rec-recommend.1; }
 @test "rec-similar(1)" { page rec-similar.1; }
 @test "rec-predict(1)" { page rec-predict.1; }
