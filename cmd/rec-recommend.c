@@ -13,7 +13,9 @@
 #define BLOCK_USERS 4096
 #define BLOCK_HITS ((size_t)4 << 20)
 
-static int64_t k = 10, threads, min_popularity, pool = 100;
+static int64_t k = 10, threads, min_popularity, pool = 100, reasons = 1000000;
+static const char *items;
+static bool explain;
 static const char *output, *format = "csv", *catalogue, *year, *where, *allow, *deny, *alike;
 static double diversity, calibration, novelty;
 static bool all, include_seen;
@@ -23,6 +25,9 @@ static struct rec_opt opts[] = {
     {'k', "top", "K", REC_OPT_INT, &k, .min = 1, .max = 1000000, .help = "items for each user"},
     {'u', "user", "ID", REC_OPT_LIST, &users, .flags = REC_OPT_NO_CONFIG, .help = "this user instead of those on standard input; may be repeated"},
     {0, "all", NULL, REC_OPT_FLAG, &all, .flags = REC_OPT_NO_CONFIG, .help = "every user of the model"},
+    {0, "items", "FILE", REC_OPT_FILE, &items, .flags = REC_OPT_NO_CONFIG, .help = "for a visitor who has these: lines item[,rating]; - is standard input"},
+    {0, "explain", NULL, REC_OPT_FLAG, &explain, .help = "say which items of the history each score comes from"},
+    {0, "reasons", "N", REC_OPT_INT, &reasons, .min = 1, .max = 1000000, .help = "explain: name the N items that add most; the others are in the rest"},
     {0, "include-seen", NULL, REC_OPT_FLAG, &include_seen, .help = "also items that the user has in training"},
     {'c', "catalogue", "FILE", REC_OPT_FILE, &catalogue, .help = "add titles, years and genres"},
     {0, "genre", "NAME", REC_OPT_LIST, &genres, .help = "only items of this genre; may be repeated: of any of them"},
@@ -60,6 +65,8 @@ struct work {
     struct rec_rank rank;
     struct rec_rerank rerank;
     bool reranks;
+    struct rec_foldin foldin;     /* of visitors, and where scores are explained */
+    float *part;                  /* of one list */
     struct rec_block block;
     struct rec_topk_hit *hit;
     size_t *count;
@@ -200,6 +207,123 @@ static int rerank(struct work *w, struct rec_err *err)
     return 0;
 }
 
+/* ---- folding in, and explaining ---- */
+
+static int begin_foldin(struct work *w, struct rec_err *err)
+{
+    if (!items && !explain)
+        return 0;
+    if (rec_foldin_init(&w->foldin, &w->model, err) < 0)
+        return -1;
+    if (explain && !rec_foldin_explains(&w->foldin))
+        return rec_err_set(err, "%s: --explain: scores of a model of type %s do not come from a history", tool_operand(w->tool, 0), w->model.type);
+    if (explain && !items && w->model.ratings_scale && rec_foldin_by_value(&w->foldin))
+        return rec_err_set(err, "%s: --explain: a model of type %s does not keep the ratings of its users; give them by --items", tool_operand(w->tool, 0),
+                           w->model.type);
+    return 0;
+}
+
+/* What each item of the history adds to each score of a list. */
+static int take_apart(struct work *w, struct rec_lists_one *list, const struct rec_visitor *v, struct rec_err *err)
+{
+    size_t cells;
+
+    if (rec_size_mul(&cells, list->n, v->n + 1) < 0)
+        return rec_err_memory(err, "explaining");
+    if (rec_realloc(&w->part, cells, sizeof *w->part, "explaining", err) < 0)
+        return -1;
+    list->why = (struct rec_lists_why){.item = v->item, .n = v->n, .part = w->part, .rest = w->part + list->n * v->n, .most = (size_t)reasons};
+    return rec_foldin_explain_list(w->part, w->part + list->n * v->n, w->hit, list->n, !w->reranks, &w->foldin, v, err);
+}
+
+/* A user of whom nothing is known: their scores are popularity, and come from nobody's history. */
+static int answer_popular(struct work *w, struct rec_lists_one *list, struct rec_topk_hit *hit, struct rec_err *err)
+{
+    if (rec_rank_users(hit, &list->n, &w->rank, &(int32_t){-1}, 1, 1, err) < 0 ||
+        rec_realloc(&w->part, list->n, sizeof *w->part, "explaining", err) < 0)
+        return -1;
+    for (size_t r = 0; r < list->n; r++)
+        w->part[r] = hit[r].score;
+    list->why = (struct rec_lists_why){.part = w->part, .rest = w->part, .most = (size_t)reasons};
+    return 0;
+}
+
+/* The list of one who is folded in, its scores explained when asked for. `seen` is left out. */
+static int answer_one(struct work *w, struct rec_lists_one *list, const struct rec_visitor *v, const int32_t *seen, size_t n_seen, struct rec_err *err)
+{
+    bool known = rec_foldin_known(&w->model, v);
+    ptrdiff_t n = 0;
+
+    list->hit = w->hit;
+    if (!known && answer_popular(w, list, w->hit, err) < 0)
+        return -1;
+    if (known)
+        n = rec_foldin_rank(w->hit, w->rank.k, &w->model, NULL, v, include_seen ? NULL : seen, include_seen ? 0 : n_seen, w->allowed, err);
+    if (n < 0)
+        return -1;
+    list->n = known ? (size_t)n : list->n;
+    if (w->reranks && rec_rerank_list(w->hit, list->n, (size_t)k, &w->rerank, v->item, v->n, err) < 0)
+        return -1;
+    list->n = list->n < (size_t)k ? list->n : (size_t)k;
+    if (known && explain && take_apart(w, list, v, err) < 0)
+        return -1;
+    return rec_lists_add(&w->lists, list, err);
+}
+
+/* A visitor known by the items of a file. */
+static int answer_visitor(struct work *w, struct rec_err *err)
+{
+    static const char name[] = "visitor";
+    struct rec_lists_one list = {.query = name, .query_len = sizeof name - 1};
+    struct rec_visitor_items has;
+    struct rec_visitor v;
+    int status;
+
+    if (rec_visitor_read(&has, items, &w->model, err) < 0)
+        return -1;
+    v = (struct rec_visitor){.item = has.item, .value = has.value, .n = has.n};
+    status = rec_foldin_user(&v, &w->foldin, err);
+    if (status == 0) {
+        if (has.unknown > 0)
+            tool_note(w->tool, "%zu item%s not in the model (first: '%s'), left out", has.unknown, has.unknown == 1 ? " is" : "s are", has.first_unknown);
+        if (!rec_foldin_known(&w->model, &v))
+            tool_note(w->tool, "these items say nothing to a model of type %s; offered the most popular items", w->model.type);
+        status = answer_one(w, &list, &v, has.item, has.n, err);
+        rec_foldin_forget(&v);
+    }
+    rec_visitor_clear(&has);
+    w->tool->rows = 1;
+    return status;
+}
+
+/* A user of the model, folded in anew from what they have: so that the list is that of what is explained. */
+static int explain_user(struct work *w, size_t j, struct rec_err *err)
+{
+    const struct rec_model *m = &w->model;
+    struct rec_lists_one list = {0};
+    struct rec_visitor trained, v = {0};
+    int32_t user = w->block.number[j];
+    int status = 0;
+
+    rec_foldin_trained(&trained, m, user);
+    if (w->foldin.kind != REC_FOLDIN_HISTORY) {
+        v.item = trained.item;
+        v.n = trained.n;
+        status = rec_foldin_user(&v, &w->foldin, err);
+        v.near_user = trained.near_user;
+        v.near_weight = trained.near_weight;
+        v.n_near = trained.n_near;
+    } else {
+        v = trained;
+    }
+    list.query = rec_block_get(&w->block, j, &list.query_len);
+    if (status == 0)
+        status = answer_one(w, &list, &v, user < 0 ? NULL : m->seen_item + m->seen_ptr[user],
+                            user < 0 ? 0 : (size_t)(m->seen_ptr[user + 1] - m->seen_ptr[user]), err);
+    rec_foldin_forget(&v);
+    return status;
+}
+
 /* ---- answering ---- */
 
 /* The model, and room for a block of lists. */
@@ -208,7 +332,7 @@ static int begin(struct work *w, struct rec_out *out, struct rec_err *err)
     static const char *const formats[] = {"csv", "jsonl", "trec", "table"};
 
     if (rec_model_read(&w->model, tool_operand(w->tool, 0), err) < 0 || (catalogue && label(w, err) < 0) ||
-        choose_items(w, err) < 0 || begin_rerank(w, err) < 0)
+        choose_items(w, err) < 0 || begin_rerank(w, err) < 0 || begin_foldin(w, err) < 0)
         return -1;
     if (rec_rank_init(&w->rank, &w->model, (size_t)(w->reranks && pool > k ? pool : k), w->allowed, include_seen ? REC_RANK_INCLUDE_SEEN : 0, err) < 0)
         return -1;
@@ -221,7 +345,7 @@ static int begin(struct work *w, struct rec_out *out, struct rec_err *err)
     if (!w->hit || !w->count)
         return -1;
     w->lists = (struct rec_lists){.out = out, .query = "user", .answer = "item", .tag = w->model.type, .items = &w->model.items,
-                                  .labels = catalogue ? &w->labels : NULL};
+                                  .labels = catalogue ? &w->labels : NULL, .explains = explain};
     while (strcmp(format, formats[w->lists.format]) != 0)
         w->lists.format++;
     return rec_lists_begin(&w->lists, err);
@@ -243,10 +367,13 @@ static void count_unknown(struct work *w)
 /* Answers the users of the block, and sends the answers off. */
 static int answer(struct work *w, struct rec_err *err)
 {
-    if (rec_rank_users(w->hit, w->count, &w->rank, w->block.number, w->block.n, tool_threads(threads), err) < 0 ||
-        rerank(w, err) < 0)
+    if (!explain && (rec_rank_users(w->hit, w->count, &w->rank, w->block.number, w->block.n, tool_threads(threads), err) < 0 ||
+                     rerank(w, err) < 0))
         return -1;
-    for (size_t j = 0; j < w->block.n; j++) {
+    for (size_t j = 0; explain && j < w->block.n; j++)
+        if (explain_user(w, j, err) < 0)
+            return -1;
+    for (size_t j = 0; !explain && j < w->block.n; j++) {
         struct rec_lists_one list = {.hit = w->hit + j * w->rank.k, .n = w->count[j]};
         list.query = rec_block_get(&w->block, j, &list.query_len);
         if (rec_lists_add(&w->lists, &list, err) < 0)
@@ -314,7 +441,7 @@ static int work(struct tool *tool, struct rec_err *err)
 
     if (rec_out_open(&out, output, false, err) < 0 || begin(&w, &out, err) < 0)
         goto done;
-    status = all ? answer_all(&w, err) : users.n > 0 ? answer_listed(&w, err) : answer_lines(&w, tool_operand(tool, 1), err);
+    status = items ? answer_visitor(&w, err) : all ? answer_all(&w, err) : users.n > 0 ? answer_listed(&w, err) : answer_lines(&w, tool_operand(tool, 1), err);
     if (status == 0 && (status = rec_lists_flush(&w.lists, err)) == 0)
         status = rec_out_commit(&out, err);
     if (status == 0 && w.unknown > 0)
@@ -328,6 +455,8 @@ done:
     rec_rerank_clear(&w.rerank);
     rec_labels_clear(&w.labels);
     rec_model_clear(&w.model);
+    rec_foldin_clear(&w.foldin);
+    free(w.part);
     free(w.allowed);
     free(w.hit);
     free(w.count);
@@ -342,9 +471,12 @@ int main(int argc, char **argv)
     tool_start(&tool, &about, argc, argv);
     tool.rows_name = "users";
     const char *ids = tool_operand(&tool, 1);
-    if (all + (users.n > 0) + (ids != NULL) > 1)
-        return tool_usage(&tool, "--all, --user and USERS exclude each other");
-    if (strcmp(tool_operand(&tool, 0), "-") == 0 && !all && users.n == 0 && (!ids || strcmp(ids, "-") == 0))
+    if (all + (users.n > 0) + (ids != NULL) + (items != NULL) > 1)
+        return tool_usage(&tool, "--all, --user, --items and USERS exclude each other");
+    if (explain && strcmp(format, "trec") == 0)
+        return tool_usage(&tool, "--explain: a TREC run has no room for reasons");
+    bool asks = items ? strcmp(items, "-") == 0 : !all && users.n == 0 && (!ids || strcmp(ids, "-") == 0);
+    if (strcmp(tool_operand(&tool, 0), "-") == 0 && asks)
         return tool_usage(&tool, "the model and the users cannot both be standard input");
     if ((genres.n > 0 || year || where || calibration > 0 || (alike && strcmp(alike, "genres") == 0)) && !catalogue)
         return tool_usage(&tool, "--genre, --year, --where, --calibration and --alike genres need --catalogue");

@@ -8,6 +8,7 @@
  *     links     the parts of a score that come from a history, and from neighbours
  *     knn       how near two users or two items are, by what they have in common
  *     rank      the best items for many users, seen ones left out
+ *     visitor   what somebody has, read from text
  *     similar   the items nearest to an item
  *     foldin    a user whom the model has not met, from what they rated; and what a score is made of
  *     labels    what a catalogue says of a model's items: titles, and which are of a genre or year
@@ -256,11 +257,31 @@ ptrdiff_t rec_foldin_rank(struct rec_topk_hit *hit, size_t k, const struct rec_m
                           const struct rec_visitor *visitor, const int32_t *seen, size_t n_seen, const uint8_t *allowed, struct rec_err *err);
 /** What they would say of one item. */
 double rec_foldin_score(const struct rec_model *model, const struct rec_visitor *visitor, int32_t target);
+/** Whether this model's scores come from a history, and can be taken apart. */
+bool rec_foldin_explains(const struct rec_foldin *foldin);
 /** part[j] = what item[j] of the history adds to the score of `target`; with the rest (mean and biases) they sum to it within rounding.
  *  @param visitor  that rec_foldin_user has filled
  *  @return 0, 1: this model's scores do not come from a history, -1 */
 int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin, const struct rec_visitor *visitor, int32_t target,
                        struct rec_err *err);
+/** The same of a list: part[r * visitor->n + j] and rest[r] of hit[r]. The scores become those that double precision gives, to which the parts sum;
+ *  @param ranked  the list is in the order of its scores, and is put in that order again */
+int rec_foldin_explain_list(float *part, float *rest, struct rec_topk_hit *hit, size_t n, bool ranked, const struct rec_foldin *foldin,
+                            const struct rec_visitor *visitor, struct rec_err *err);
+
+/* ---- visitor: what somebody has, as text ----------------------------------------------------------- */
+
+struct rec_visitor_items {
+    int32_t *item;                   /**< [n] ascending, as rec_foldin_user wants them */
+    float *value;                    /**< [n] */
+    size_t n;
+    size_t unknown;                  /**< lines with items that the model does not have */
+    char first_unknown[64];
+};
+/** Reads CSV lines `item` or `item,rating`, under a header line or not; what is said last of an item counts. Without a rating an item counts as 1, in
+ *  a model of ratings as the greatest there is. */
+int rec_visitor_read(struct rec_visitor_items *out, const char *path, const struct rec_model *model, struct rec_err *err);
+void rec_visitor_clear(struct rec_visitor_items *items);
 
 /* ---- similar: the items nearest to an item ------------------------------------------------------
  *
@@ -400,6 +421,8 @@ void rec_block_clear(struct rec_block *block);
  *     TABLE  for people
  *
  * With labels CSV has the columns title,year,genres (genres with | between them), JSONL the same keys (genres an array).
+ * When it explains, CSV has because,rest: items of the history with what each adds, and what else the score is made of,
+ * "50:0.31|172:0.12",0.04; JSONL has "because":[{"item":"50","contribution":0.31},...],"rest":0.04; a table a line for each; a run has no room for it.
  */
 enum rec_lists_format { REC_LISTS_CSV, REC_LISTS_JSONL, REC_LISTS_TREC, REC_LISTS_TABLE };
 
@@ -411,8 +434,17 @@ struct rec_lists {
     const char *tag;                 /**< the last column of a TREC run */
     const struct rec_ids *items;     /**< ids of the answers */
     const struct rec_labels *labels; /**< adds title, year and genres; or NULL */
+    bool explains;                   /**< every list says why */
     size_t lists, rows;              /**< written so far */
     struct rec_buf buf;              /**< private */
+};
+
+/** What the scores of a list are made of: score r is rest[r] and the sum of part[r * n .. r * n + n). */
+struct rec_lists_why {
+    const int32_t *item;             /**< [n] the history */
+    size_t n;
+    const float *part, *rest;
+    size_t most;                     /**< so many items are named, those that add most (whatever the sign); the others count as rest */
 };
 
 struct rec_lists_one {
@@ -421,6 +453,7 @@ struct rec_lists_one {
     const int32_t *query_item;       /**< its number, when what is asked for is an item; or NULL */
     const struct rec_topk_hit *hit;  /**< [n] */
     size_t n;
+    struct rec_lists_why why;        /**< when it explains */
 };
 
 int rec_lists_begin(struct rec_lists *lists, struct rec_err *err);                                   /**< the header line */

@@ -74,6 +74,11 @@ static int explain_parts(float *part, float *toward, const struct rec_foldin *fo
     return status;
 }
 
+bool rec_foldin_explains(const struct rec_foldin *foldin)
+{
+    return foldin->kind != REC_FOLDIN_NONE && foldin->kind != REC_FOLDIN_BIAS && (!foldin->model->near_ptr || foldin->knn);
+}
+
 int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin, const struct rec_visitor *visitor, int32_t target,
                        struct rec_err *err)
 {
@@ -82,7 +87,7 @@ int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin
     int status = -1;
 
     *rest = (float)m->mean + (m->item_bias ? m->item_bias[target] : 0);
-    if (foldin->kind == REC_FOLDIN_NONE || foldin->kind == REC_FOLDIN_BIAS || (m->near_ptr && !foldin->knn))
+    if (!rec_foldin_explains(foldin))
         return 1;
     if (!visitor->n) /* and ALS, which weighs its regularization by the length of a history, would have none */
         return 0;
@@ -102,4 +107,28 @@ int rec_foldin_explain(float *part, float *rest, const struct rec_foldin *foldin
     }
     free(toward);
     return status;
+}
+
+static bool before(const struct rec_topk_hit *a, const struct rec_topk_hit *b)
+{
+    return a->score != b->score ? a->score > b->score : a->item < b->item;
+}
+
+int rec_foldin_explain_list(float *part, float *rest, struct rec_topk_hit *hit, size_t n, bool ranked, const struct rec_foldin *foldin,
+                            const struct rec_visitor *visitor, struct rec_err *err)
+{
+    for (size_t r = 0; r < n; r++)
+        hit[r].score = (float)rec_foldin_score(foldin->model, visitor, hit[r].item);
+    for (size_t r = 1; ranked && r < n; r++) /* by insertion: hardly anything moves */
+        for (size_t at = r; at > 0 && before(&hit[at], &hit[at - 1]); at--) {
+            struct rec_topk_hit hold = hit[at];
+            hit[at] = hit[at - 1];
+            hit[at - 1] = hold;
+        }
+    for (size_t r = 0; r < n; r++) {
+        int status = rec_foldin_explain(part + r * visitor->n, &rest[r], foldin, visitor, hit[r].item, err);
+        if (status != 0)
+            return status < 0 ? -1 : rec_err_set(err, "%s: scores of a model of this type do not come from a history", foldin->model->type);
+    }
+    return 0;
 }

@@ -2,14 +2,15 @@
  *
  * Ranked lists as text: CSV, JSON lines (one object a row), a TREC run, or a table for people. Rows gather in a buffer, numbers
  * are printed by our own code: formatting must not cost more than scoring. */
-#include <rec/score.h>
+#include "lists_priv.h"
 
 #define GATHER ((size_t)256 << 10)
 
 int rec_lists_begin(struct rec_lists *lists, struct rec_err *err)
 {
     if (lists->format == REC_LISTS_CSV)
-        rec_buf_addf(&lists->buf, "%s,%s,score,rank%s\n", lists->query, lists->answer, lists->labels ? ",title,year,genres" : "");
+        rec_buf_addf(&lists->buf, "%s,%s,score,rank%s%s\n", lists->query, lists->answer, lists->labels ? ",title,year,genres" : "",
+                     lists->explains ? ",because,rest" : "");
     return lists->buf.failed ? rec_err_memory(err, "output") : 0;
 }
 
@@ -74,6 +75,8 @@ static void csv_row(struct rec_lists *lists, const struct rec_lists_one *list, s
     add_int(buf, r + 1);
     if (lists->labels)
         csv_labels(buf, lists->labels, (size_t)list->hit[r].item);
+    if (lists->explains)
+        rec_lists_why_csv(lists, &list->why, r);
     rec_buf_addc(buf, '\n');
 }
 
@@ -115,6 +118,8 @@ static void json_row(struct rec_lists *lists, const struct rec_lists_one *list, 
     rec_json_int(&json, "rank", (int64_t)r + 1);
     if (lists->labels)
         json_labels(&json, lists->labels, (size_t)list->hit[r].item);
+    if (lists->explains)
+        rec_lists_why_json(&json, lists, &list->why, r);
     rec_json_end(&json);
     rec_buf_addc(&lists->buf, '\n');
 }
@@ -176,6 +181,8 @@ static void table_row(struct rec_lists *lists, const struct rec_lists_one *list,
     }
     rec_buf_addf(buf, "%4zu  %9.4f  %-6.*s", r + 1, (double)list->hit[r].score, (int)len, id);
     table_labels(buf, lists->labels, list->hit[r].item);
+    if (lists->explains)
+        rec_lists_why_table(lists, &list->why, r);
 }
 
 int rec_lists_add(struct rec_lists *lists, const struct rec_lists_one *list, struct rec_err *err)

@@ -8,6 +8,7 @@ setup_file() {
     rec-train -q --model ials -o ials.rec r.rec
     rec-train -q --model bias -o bias.rec r.rec
     rec-train -q --model popular -o popular.rec r.rec
+    for m in als itemknn userknn rp3beta; do rec-train -q --model $m -o $m.rec r.rec; done
     rec-cat r.rec | awk -F, 'NR > 1 { print $1 "," $2 }' >seen
 }
 setup() {
@@ -16,7 +17,7 @@ setup() {
 }
 
 @test "k rows a user, ranks from 1, scores descending, nothing seen" {
-    for m in ials bias popular; do
+    for m in ials bias popular itemknn userknn; do
         printf '7\n3\n250\n' | rec-recommend -k 12 $m.rec >out
         [ "$(head -1 out)" = "user,item,score,rank" ]
         [ "$(sed 1d out | cut -d, -f1 | uniq | tr '\n' ' ')" = "7 3 250 " ]
@@ -26,13 +27,15 @@ setup() {
 }
 
 @test "a list does not depend on the other users, their order, or threads" {
-    rec-recommend --all --threads 1 ials.rec >all
-    rec-recommend --all --threads 3 ials.rec | cmp - all
-    [ "$(sed 1d all | cut -d, -f1 | uniq | wc -l)" -eq 300 ]
-    for u in 1 77 300; do
-        rec-recommend --user $u ials.rec | sed 1d | cmp - <(grep "^$u," all)
+    for m in ials itemknn userknn; do
+        rec-recommend --all --threads 1 $m.rec >all
+        rec-recommend --all --threads 3 $m.rec | cmp - all
+        [ "$(sed 1d all | cut -d, -f1 | uniq | wc -l)" -eq 300 ]
+        for u in 1 77 300; do
+            rec-recommend --user $u $m.rec | sed 1d | cmp - <(grep "^$u," all)
+        done
+        seq 300 -1 1 | rec-recommend $m.rec | sort | cmp - <(sort all)
     done
-    seq 300 -1 1 | rec-recommend ials.rec | sort | cmp - <(sort all)
 }
 
 @test "blank lines and CR LF do no harm; the last line needs no end" {
@@ -208,4 +211,72 @@ for l in sys.stdin:
     rec-recommend -q --all -c movies.rec --calibration 0.9 --diversity 0.2 --alike genres --threads 3 ials.rec | cmp - one
     run -1 rec-recommend -q -u 7 -c movies.rec --where 'genre=Wor' ials.rec
     [[ $output == *"did you mean"* ]]
+}
+
+@test "a visitor known by some items is folded in" {
+    rec-cat r.rec | awk -F, '$1 == 7 { print $2 }' >has
+    for m in ials itemknn userknn rp3beta; do
+        rec-recommend -k 20 --items - $m.rec <has >out
+        [ "$(sed 1d out | cut -d, -f1 | uniq)" = visitor ]
+        [ "$(sed 1d out | wc -l)" -eq 20 ]
+        [ -z "$(sed 1d out | cut -d, -f2 | sort | comm -12 - <(sort has))" ]
+    done
+    # The same history says the same, whoever has it.
+    for m in itemknn rp3beta; do
+        rec-recommend -k 20 --items has $m.rec | sed 1d | cut -d, -f2- >visitor
+        rec-recommend -k 20 -u 7 $m.rec | sed 1d | cut -d, -f2- | cmp - visitor
+    done
+}
+
+@test "a visitor's items: header, ratings, CR LF, twice, unknown, none" {
+    rec-recommend --items <(printf '5\n12\n40\n') itemknn.rec >a
+    printf 'item,rating\r\n40,1\r\n5\r\n12\r\n5,3\r\n\r\n' | rec-recommend --items - itemknn.rec | cmp - a
+    printf '5\nnope\n12\n40\n' | rec-recommend --items - itemknn.rec 2>err | cmp - a
+    [ "$(cat err)" = "rec-recommend: 1 item is not in the model (first: 'nope'), left out" ]
+    : | rec-recommend -k 3 --items - itemknn.rec 2>err >out
+    [ "$(cat err)" = "rec-recommend: these items say nothing to a model of type itemknn; offered the most popular items" ]
+    rec-recommend -q -k 3 -u nobody itemknn.rec | sed 's/^nobody/visitor/' | cmp - out
+    printf '5,5\n12,1\n' | rec-recommend --items - als.rec >high
+    printf '5,1\n12,5\n' | rec-recommend --items - als.rec >low
+    ! cmp -s high low
+    printf '5,x\n' >bad
+    refuses 1 "bad:1: rating 'x' is not a number" rec-recommend --items bad als.rec
+    refuses 2 "exclude each other" rec-recommend --items bad --all als.rec
+    refuses 2 "cannot both be standard input" rec-recommend --items - -
+}
+
+# What stands in the columns because and rest sums to the score.
+sums() {
+    awk -F, 'NR > 1 {
+        n = split($(NF - 1), part, "|"); sum = $NF
+        for (i = 1; i <= n; i++) { sub(/.*:/, "", part[i]); sum += part[i] }
+        if (sum - $3 > 1e-5 || $3 - sum > 1e-5) { print "not the sum: " $0; bad = 1 }
+    } END { exit bad || NR < 2 }'
+}
+
+@test "scores are explained by what sums to them" {
+    for m in ials itemknn userknn rp3beta; do
+        rec-recommend -k 7 --all --explain $m.rec >out
+        [ "$(head -1 out)" = "user,item,score,rank,because,rest" ]
+        sums <out
+        awk -F, 'NR > 1 { if ($4 > 1 && $3 > last) exit 1; last = $3 }' out
+        rec-recommend -k 7 --all --explain --reasons 2 $m.rec | sums
+        rec-recommend -k 7 --all --explain --reasons 2 $m.rec | awk -F, 'NR > 1 && split($5, part, "|") > 2 { exit 1 }'
+    done
+    # With links the list is the one that is not explained.
+    for m in itemknn userknn rp3beta; do
+        rec-recommend -k 7 --all --explain $m.rec | cut -d, -f1,2 >out
+        rec-recommend -k 7 --all $m.rec | cut -d, -f1,2 | cmp - out
+    done
+    printf '5,5\n12,1\n40,4\n' | rec-recommend --items - --explain als.rec | sums
+    rec-recommend -q -u nobody --explain itemknn.rec | awk -F, 'NR > 1 && ($5 != "" || $6 != $3) { exit 1 }'
+    rec-recommend -k 1 -u 7 --explain --reasons 1 -f jsonl itemknn.rec | grep -q '"because":\[{"item":"[0-9]*","contribution":[0-9.]*}\],"rest":[0-9.]*}$'
+    rec-recommend -k 1 -u 7 --explain --reasons 1 -f table itemknn.rec | grep -q '  the rest$'
+}
+
+@test "what cannot be explained says so" {
+    refuses 1 "does not keep the ratings of its users" rec-recommend -u 7 --explain als.rec
+    refuses 1 "do not come from a history" rec-recommend -u 7 --explain popular.rec
+    refuses 1 "do not come from a history" rec-recommend -u 7 --explain bias.rec
+    refuses 2 "no room for reasons" rec-recommend -u 7 --explain -f trec ials.rec
 }
