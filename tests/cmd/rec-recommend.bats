@@ -238,7 +238,7 @@ for l in sys.stdin:
     rec-recommend -q -k 3 -u nobody itemknn.rec | sed 's/^nobody/visitor/' | cmp - out
     printf '5,5\n12,1\n' | rec-recommend --items - als.rec >high
     printf '5,1\n12,5\n' | rec-recommend --items - als.rec >low
-    ! cmp -s high low
+    run ! cmp -s high low
     printf '5,x\n' >bad
     refuses 1 "bad:1: rating 'x' is not a number" rec-recommend --items bad als.rec
     refuses 2 "exclude each other" rec-recommend --items bad --all als.rec
