@@ -64,6 +64,7 @@ static struct slot {
     double number;      /* NAN: not given */
     const char *text;   /* NULL: not given */
     char help[200];
+    char choices[200];  /* those of all models that have it */
     char choice[32];    /* the default of the chosen model, for history */
 } slots[OPTIONS_MAX];
 
@@ -88,6 +89,20 @@ static void models_with(char *out, size_t size, const char *name)
             len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ", " : "", rec_models[m]->name);
 }
 
+/* Adds those of "a|b|c" that are not there yet: models may offer different ones under one name. */
+static void add_choices(char *out, size_t size, const char *choices)
+{
+    for (size_t len; *choices; choices += len + (choices[len] == '|')) {
+        const char *at = out;
+        size_t used = strlen(out), n;
+        len = strcspn(choices, "|");
+        while ((n = strcspn(at, "|")) > 0 && (n != len || memcmp(at, choices, n) != 0))
+            at += n + (at[n] == '|');
+        if (n == 0)
+            snprintf(out + used, size - used, "%s%.*s", used ? "|" : "", (int)len, choices);
+    }
+}
+
 static void add_option(struct rec_opt *opt, struct slot *slot, const struct rec_param *p)
 {
     char names[64];
@@ -99,7 +114,12 @@ static void add_option(struct rec_opt *opt, struct slot *slot, const struct rec_
     opt->type = p->choices ? REC_OPT_CHOICE : REC_OPT_REAL;
     opt->value = p->choices ? (void *)&slot->text : (void *)&slot->number;
     opt->arg = p->choices ? "NAME" : p->integer ? "N" : "X";
-    opt->choices = p->choices;
+    for (size_t m = 0; p->choices && rec_models[m]; m++) {
+        const struct rec_param *own = find_param(rec_models[m], p->name);
+        if (own && own->choices)
+            add_choices(slot->choices, sizeof slot->choices, own->choices);
+    }
+    opt->choices = p->choices ? slot->choices : NULL;
 }
 
 static void make_options(void)

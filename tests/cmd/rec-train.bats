@@ -142,7 +142,7 @@ measure() {
 }
 
 @test "wrong usage: another model's parameter, a value out of range, a fraction, an unknown model" {
-    refuses 2 'alpha: als has no such parameter; it is one of ials' rec-train --model als --alpha 3 r.rec
+    refuses 2 'alpha: als has no such parameter; it is one of .*ials' rec-train --model als --alpha 3 r.rec
     refuses 2 'factors: .*out of range' rec-train --factors 0 r.rec
     refuses 2 'factors: .*not a whole number' rec-train --factors 2.5 r.rec
     refuses 2 'not a number' rec-train --regularization nan r.rec
