@@ -17,6 +17,8 @@ const struct rec_model_type *const rec_models[] = {
     &rec_bias_type,
     &rec_als_type,
     &rec_ials_type,
+    &rec_gfcf_type,
+    &rec_bspm_type,
     &rec_hybrid_type,
     &rec_blend_type,
     NULL,
