@@ -4,13 +4,13 @@
  *
  * Shen, Wu, Zhang, Shan, Zhang, Letaief and Li, "How Powerful is Graph Convolution for Recommendation?", CIKM 2021: histories times
  * R'R + alpha D^-1/2 V V' D^1/2, R the matrix of pairs divided by the roots of both their counts, V its first singular vectors. Their exponents, all
- * 1/2, are parameters here, as popularity matters more than they let it.
+ * 1/2, are parameters here.
  */
 #include "graph_priv.h"
 
 static const struct rec_param params[] = {
     {.name = "factors", .def = 512, .min = 0, .max = 4096, .integer = true, .help = "singular vectors of the low pass; 0: neighbourhood alone"},
-    {.name = "low-pass", .def = 0.3, .min = 0, .max = 1e6, .help = "weight of the low pass beside the neighbourhood"},
+    {.name = "low-pass", .def = 0.1, .min = 0, .max = 1e6, .help = "weight of the low pass beside the neighbourhood"},
     {.name = "user-exponent", .def = 0.3, .min = 0, .max = 1, .help = "a pair counts less by this power of how many items its user has"},
     {.name = "item-exponent", .def = 0.5, .min = 0, .max = 1, .help = "and by this power of how many users its item has; less favours popular items"},
     {.name = "low-pass-tilt", .def = 0.5, .min = 0, .max = 2,
