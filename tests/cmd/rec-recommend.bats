@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 
+bats_require_minimum_version 1.5.0
 load ../helper
 setup_file() {
     cd "$BATS_FILE_TMPDIR" || return 1

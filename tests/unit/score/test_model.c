@@ -25,6 +25,24 @@ static struct rec_model sample(void)
     };
 }
 
+static const float history_factors[4] = {5, 6, 7, 8}, links[4] = {0, 0.5f, -1, 0}, link_weight[2] = {0.25f, 2}, near_weight[3] = {1, 2, 3};
+static const int64_t link_ptr[3] = {0, 1, 2}, near_ptr[4] = {0, 2, 2, 3}, liked_ptr[4] = {0, 1, 1, 2};
+static const int32_t link_item[2] = {1, 0}, near_user[3] = {1, 2, 0}, liked_item[2] = {1, 0};
+
+/* One of version 2, with all there is. */
+static struct rec_model second(void)
+{
+    struct rec_model m = sample();
+
+    m.history_exponent = 0.5;
+    m.history_factors = history_factors;
+    m.links = links;
+    m.link_ptr = link_ptr, m.link_item = link_item, m.link_weight = link_weight;
+    m.near_ptr = near_ptr, m.near_user = near_user, m.near_weight = near_weight;
+    m.liked_ptr = liked_ptr, m.liked_item = liked_item;
+    return m;
+}
+
 static int write_model(const void *what, struct rec_out *out, struct rec_err *e)
 {
     return rec_model_write(what, "rec-test 1\n", out, e);
@@ -76,9 +94,47 @@ static void parts_may_be_absent(void **state)
     free(b.data);
 }
 
-static void refuses_truncation_and_flipped_bits(void **state)
+static void version_2_reads_back(void **state)
+{
+    struct rec_model made = second(), m;
+    struct bytes b = written(write_model, &made);
+    (void)state;
+    assert_non_null(memmem(b.data, b.len, "rec.model/2", 11));
+    assert_int_equal(load(&m, &b, b.len), 0);
+    assert_true(m.history_exponent == 0.5);
+    assert_memory_equal(m.history_factors, history_factors, sizeof history_factors);
+    assert_memory_equal(m.links, links, sizeof links);
+    assert_memory_equal(m.link_ptr, link_ptr, sizeof link_ptr);
+    assert_memory_equal(m.link_item, link_item, sizeof link_item);
+    assert_memory_equal(m.link_weight, link_weight, sizeof link_weight);
+    assert_memory_equal(m.near_ptr, near_ptr, sizeof near_ptr);
+    assert_memory_equal(m.near_user, near_user, sizeof near_user);
+    assert_memory_equal(m.near_weight, near_weight, sizeof near_weight);
+    assert_memory_equal(m.liked_ptr, liked_ptr, sizeof liked_ptr);
+    assert_memory_equal(m.liked_item, liked_item, sizeof liked_item);
+    rec_model_clear(&m);
+    free(b.data);
+}
+
+/* A model without any of it is for readers of version 1 as well, whatever else was set. */
+static void version_1_where_it_will_do(void **state)
 {
     struct rec_model made = sample(), m;
+    struct bytes b;
+    (void)state;
+    made.history_exponent = 1;
+    made.liked_ptr = liked_ptr, made.liked_item = liked_item;
+    b = written(write_model, &made);
+    assert_non_null(memmem(b.data, b.len, "rec.model/1", 11));
+    assert_int_equal(load(&m, &b, b.len), 0);
+    assert_true(m.history_exponent == 0 && !m.liked_ptr && !m.links && !m.link_ptr && !m.near_ptr && !m.history_factors);
+    rec_model_clear(&m);
+    free(b.data);
+}
+
+static void refuses_truncation_and_flipped_bits(void **state)
+{
+    struct rec_model made = second(), m;
     struct bytes b = written(write_model, &made);
     (void)state;
     for (size_t len = 0; len < b.len; len++) {
@@ -97,7 +153,7 @@ static void refuses_truncation_and_flipped_bits(void **state)
 
 static void what_passes_is_safe(void **state)
 {
-    struct rec_model made = sample(), m;
+    struct rec_model made = second(), m;
     struct bytes b = written(write_model, &made);
     (void)state;
     forget_checksums(&b);
@@ -112,6 +168,14 @@ static void what_passes_is_safe(void **state)
                     assert_true(isfinite(m.user_factors[k]));
                 for (int64_t p = 0; p < m.seen_ptr[m.n_users]; p++)
                     assert_true((size_t)m.seen_item[p] < m.n_items);
+                assert_true(m.history_exponent >= 0 && m.history_exponent <= 2);
+                for (int64_t p = 0; m.link_ptr && p < m.link_ptr[m.n_items]; p++)
+                    assert_true((size_t)m.link_item[p] < m.n_items && isfinite(m.link_weight[p]));
+                for (int64_t p = 0; m.near_ptr && p < m.near_ptr[m.n_users]; p++)
+                    assert_true((size_t)m.near_user[p] < m.n_users && isfinite(m.near_weight[p]));
+                for (int32_t u = -1; u < (int32_t)m.n_users; u++)
+                    for (int32_t k = -1; k < (int32_t)m.n_items; k++)
+                        (void)rec_predict_pair(&m, u, k);
                 rec_model_clear(&m);
             }
             b.data[i] = was;
@@ -160,6 +224,56 @@ static void refuses_hostile_contents(void **state)
     refused(bad, "for 2 ids");
 }
 
+/* A file whose tensor has another name. */
+static void refused_without(const char *name)
+{
+    struct rec_model made = second(), m;
+    struct bytes b = written(write_model, &made);
+    char *at = memmem(b.data, b.len, name, strlen(name));
+    assert_non_null(at);
+    at[0] = 'X';
+    forget_checksums(&b);
+    assert_int_equal(load(&m, &b, b.len), -1);
+    if (strstr(err.text, name) == NULL)
+        fail_msg("without %s: %s", name, err.text);
+    free(b.data);
+}
+
+static void refuses_hostile_links(void **state)
+{
+    struct rec_model bad;
+    (void)state;
+#define BAD2(member, type, why, ...) \
+    bad = second(); \
+    bad.member = (const type[]){__VA_ARGS__}; \
+    refused(bad, why)
+    BAD2(history_factors, float, "tensor history_factors: element 3 is not a finite number", 1, 2, 3, NAN);
+    BAD2(links, float, "tensor links: element 1 is not a finite number", 0, INFINITY, 0, 0);
+    BAD2(link_weight, float, "tensor link_weight: element 1 is not a finite number", 1, NAN);
+    BAD2(link_item, int32_t, "tensor link_item: element 0 is 2, and there are 2", 2, 0);
+    BAD2(link_item, int32_t, "tensor link_item: element 1 is -1", 1, -1);
+    BAD2(link_ptr, int64_t, "tensor link_ptr", 0, 3, 2);
+    BAD2(near_user, int32_t, "tensor near_user: element 1 is 3, and there are 3", 1, 3, 0);
+    BAD2(near_user, int32_t, "tensor near_user: element 1 of row 0", 2, 1, 0);
+    BAD2(near_weight, float, "tensor near_weight: element 2 is not a finite number", 1, 2, -INFINITY);
+    BAD2(near_ptr, int64_t, "tensor near_ptr falls at element 2", 0, 2, 1, 3);
+    BAD2(liked_item, int32_t, "tensor liked_item: element 0 is 2, and there are 2", 2, 0);
+    BAD2(liked_ptr, int64_t, "tensor liked_ptr", 1, 1, 1, 2);
+    refused_without("link_weight");
+    refused_without("link_item");
+    refused_without("near_weight");
+    refused_without("near_user");
+    refused_without("liked_item");
+    bad = second();
+    bad.history_exponent = 2.5;
+    refused(bad, "history_exponent: 2.5 is not within 0 and 2");
+    bad.history_exponent = -0.5;
+    refused(bad, "history_exponent: -0.5 is not within 0 and 2");
+    bad = second(); /* they are factors of what the items do not have */
+    bad.user_factors = bad.item_factors = NULL;
+    refused(bad, "items have 0 factors, histories 2");
+}
+
 static void refuses_odd_metadata(void **state)
 {
     static const char *const metas[][2] = {
@@ -194,9 +308,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_was_written),
         cmocka_unit_test(parts_may_be_absent),
+        cmocka_unit_test(version_2_reads_back),
+        cmocka_unit_test(version_1_where_it_will_do),
         cmocka_unit_test(refuses_truncation_and_flipped_bits),
         cmocka_unit_test(what_passes_is_safe),
         cmocka_unit_test(refuses_hostile_contents),
+        cmocka_unit_test(refuses_hostile_links),
         cmocka_unit_test(refuses_odd_metadata),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
