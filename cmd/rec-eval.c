@@ -2,8 +2,8 @@
  *
  * rec-eval: how good a model is on held-out ratings, or any system's run on judgements.
  *
- * A model's lists are made and judged by lib/tune/validate.c, a run's by lib/eval/run.c. */
-#include "tool.h"
+ * A model's lists are made and judged by lib/tune/validate.c, a run's by lib/eval/run.c; systems are compared by rec-eval_compare.c. */
+#include "rec-eval.h"
 
 #include <math.h>
 
@@ -11,9 +11,10 @@
 
 #define FIGURES_MAX (REC_EVAL_MAX + 16)
 
-static int64_t threads;
-static const char *cutoffs = "10", *measures, *relevant, *run, *qrels, *format = "json", *per_user, *output;
-static bool graded, list;
+static int64_t threads, rounds = 10000, seed = 42;
+static double level = 0.05, drop_share;
+static const char *cutoffs = "10", *measures, *relevant, *run, *qrels, *format, *per_user, *baseline, *max_drop = "0", *which_test = "t", *output;
+static bool graded, list, compare;
 static struct rec_opt_list asserts;
 
 static struct rec_opt opts[] = {
@@ -24,8 +25,16 @@ static struct rec_opt opts[] = {
     {0, "run", "FILE", REC_OPT_FILE, &run, .help = "judge this TREC run, or CSV user,item,..., instead of a model"},
     {0, "qrels", "FILE", REC_OPT_FILE, &qrels, .help = "by these TREC judgements, or ratings"},
     {0, "assert", "CONDITION", REC_OPT_LIST, &asserts, .help = "exit 3 unless 'ndcg@10>=0.33' or such; may be repeated"},
+    {0, "baseline", "FILE", REC_OPT_FILE, &baseline, .help = "exit 3 when a figure is worse than in this JSON of another evaluation"},
+    {0, "max-drop", "SHARE", REC_OPT_TEXT, &max_drop, .help = "with --baseline: so much worse is well, as 2% or 0.02"},
     {0, "per-user", "FILE", REC_OPT_FILE, &per_user, .help = "write each user's figures, as CSV"},
-    {'f', "format", "FORMAT", REC_OPT_CHOICE, &format, .choices = "json|csv", .help = "form of the output"},
+    {0, "compare", NULL, REC_OPT_FLAG, &compare, .flags = REC_OPT_NO_CONFIG, .help = "compare systems by their files of --per-user"},
+    {0, "test", "NAME", REC_OPT_CHOICE, &which_test, .choices = "t|wilcoxon|permutation", .help = "with --compare: the test that Holm's p is made of"},
+    {0, "level", "P", REC_OPT_REAL, &level, .min = 1e-6, .max = 0.5, .help = "with --compare: what p is significant"},
+    {0, "rounds", "N", REC_OPT_INT, &rounds, .min = 100, .max = 1e7, .help = "with --compare: of permutation and bootstrap"},
+    TOOL_SEED(&seed),
+    {'f', "format", "FORMAT", REC_OPT_CHOICE, &format, .choices = "json|csv|table",
+     .help = "form of the output: json, with --compare a table, by default"},
     {0, "list", NULL, REC_OPT_FLAG, &list, .flags = REC_OPT_NO_CONFIG, .help = "list the measures with their formulas"},
     TOOL_OUTPUT(&output),
     TOOL_THREADS(&threads),
@@ -34,10 +43,10 @@ static struct rec_opt opts[] = {
 
 static const struct tool_about about = {
     .name = "rec-eval",
-    .synopsis = "[options] MODEL [TEST]\n[options] --run RUN --qrels QRELS\n--list",
+    .synopsis = "[options] MODEL [TEST]\n[options] --run RUN --qrels QRELS\n[options] --compare FILE FILE ...\n--list",
     .summary = "how good a model, or any ranking, is",
     .opts = opts,
-    .max_operands = 2,
+    .max_operands = 32,
     .more = "TEST, or standard input, holds ratings that the model was not trained on. MODEL may be - when\n"
             "TEST is named; TEST is opened when standard input has ended.",
 };
@@ -215,7 +224,7 @@ static int write_figures(const struct figures *figures, struct rec_err *err)
 {
     struct rec_buf buf = {0};
 
-    if (strcmp(format, "csv") == 0)
+    if (format && strcmp(format, "csv") == 0)
         print_csv(&buf, figures);
     else
         print_json(&buf, figures);
@@ -265,6 +274,18 @@ static int check_asserts(const struct tool *tool, const struct figures *f)
     return status;
 }
 
+/* "0.02" or "2%". */
+static int read_share(double *out, const char *text)
+{
+    size_t n = strlen(text);
+    bool percent = n > 0 && text[n - 1] == '%';
+
+    if (rec_num_double(out, text, n - percent) < 0)
+        return -1;
+    *out /= percent ? 100 : 1;
+    return *out >= 0 && *out <= 1 ? 0 : -1;
+}
+
 /* What can be found wrong with the options before anything is read. */
 static int check_options(struct tool *tool, struct work *w)
 {
@@ -272,6 +293,10 @@ static int check_options(struct tool *tool, struct work *w)
     struct rec_condition condition;
     struct rec_err err;
 
+    if (tool->n_operands > 2)
+        return tool_usage(tool, "too many operands: a model and its test ratings, or --compare and several files");
+    if (format && strcmp(format, "table") == 0)
+        return tool_usage(tool, "--format table: figures of one system are json or csv");
     if (!run != !qrels)
         return tool_usage(tool, "--run and --qrels go together");
     if (run && model)
@@ -282,6 +307,8 @@ static int check_options(struct tool *tool, struct work *w)
         return tool_usage(tool, "the run and the qrels cannot both be standard input");
     if (!run && strcmp(model, "-") == 0 && (!test || strcmp(test, "-") == 0))
         return tool_usage(tool, "the model and the test ratings cannot both be standard input");
+    if (read_share(&drop_share, max_drop) < 0)
+        return tool_usage(tool, "--max-drop: %s is no share, such as 2%% or 0.02", max_drop);
     if (relevant && rec_filter_parse(&w->filter, relevant, &err) < 0)
         return tool_usage(tool, "--relevant: %s", err.text);
     for (size_t a = 0; a < asserts.n; a++)
@@ -290,6 +317,45 @@ static int check_options(struct tool *tool, struct work *w)
     int status = rec_eval_init(&w->eval, measures, cutoffs, &err);
     rec_eval_clear(&w->eval);
     return status < 0 ? tool_usage(tool, "%s", err.text) : 0;
+}
+
+/* ---- against an earlier evaluation ---- */
+
+/* The measure of a figure, or NULL for counts. */
+static const struct rec_measure *measure_of(const char *key)
+{
+    return rec_measures_find(key, strcspn(key, "@"));
+}
+
+/* TOOL_NO when a figure that both have is worse by more than --max-drop of the earlier one. */
+static int check_baseline(const struct figures *f, struct rec_err *err)
+{
+    struct rec_json_value *root;
+    struct rec_in in;
+    size_t both = 0;
+    int status = TOOL_DONE;
+
+    if (rec_in_open(&in, baseline, err) < 0)
+        return -1;
+    root = rec_json_read(baseline, (const char *)in.data, in.len, err);
+    rec_in_close(&in);
+    if (!root)
+        return -1;
+    for (size_t i = 0; i < f->n; i++) {
+        const struct rec_measure *m = measure_of(f->key[i]);
+        double before, drop;
+        if (!m || rec_json_number(&before, rec_json_get(root, f->key[i])) < 0)
+            continue;
+        both++;
+        drop = m->greater_is_better ? before - f->value[i] : f->value[i] - before;
+        if (drop <= drop_share * fabs(before))
+            continue;
+        fprintf(stderr, "%s: %s was %.4f and is %.4f: worse by %.1f %%, more than %.1f %%\n", about.name, f->key[i], before, f->value[i],
+                100 * drop / fabs(before), 100 * drop_share);
+        status = TOOL_NO;
+    }
+    rec_json_free(root);
+    return both > 0 ? status : rec_err_set(err, "%s: has none of these figures", baseline);
 }
 
 static void clear(struct work *w)
@@ -302,6 +368,20 @@ static void clear(struct work *w)
     free(w->values);
 }
 
+static int run_compare(struct tool *tool)
+{
+    struct compare_options o = {measures, which_test, format ? format : "table", output, level, (size_t)rounds, (uint64_t)seed};
+    struct rec_err err = {0};
+
+    if (run || qrels || per_user || baseline || relevant || asserts.n > 0)
+        return tool_usage(tool, "--compare takes files of --per-user and nothing else to judge by");
+    if (tool->n_operands < 2)
+        return tool_usage(tool, "--compare: two files or more are to be compared");
+    if (compare_systems(tool, &o, &err) < 0)
+        return tool_fail(tool, &err);
+    return tool_finish(tool, TOOL_DONE);
+}
+
 int main(int argc, char **argv)
 {
     struct tool tool;
@@ -312,6 +392,8 @@ int main(int argc, char **argv)
     tool.rows_name = "users";
     if (list)
         return write_list(&err) < 0 ? tool_fail(&tool, &err) : tool_finish(&tool, TOOL_DONE);
+    if (compare)
+        return run_compare(&tool);
     int status = check_options(&tool, &w);
     if (status)
         return status;
@@ -320,7 +402,9 @@ int main(int argc, char **argv)
         status = write_per_user(&w, &err);
     if (status == 0)
         status = write_figures(&w.figures, &err);
-    int answer = status < 0 ? tool_fail(&tool, &err) : check_asserts(&tool, &w.figures);
+    int worse = status == 0 && baseline ? check_baseline(&w.figures, &err) : TOOL_DONE;
+    int answer = status < 0 || worse < 0 ? tool_fail(&tool, &err) : check_asserts(&tool, &w.figures);
+    answer = answer == TOOL_DONE ? worse : answer;
     clear(&w);
     return tool_finish(&tool, answer);
 }

@@ -156,6 +156,8 @@ struct tool_table {
 void tool_table_text(struct tool_table *t, const char *text);
 void tool_table_number(struct tool_table *t, int64_t value); /**< also of TOOL_BOOL and TOOL_TIME */
 void tool_table_real(struct tool_table *t, double value);
+/** Adds it to `out` as text, and frees. */
+void tool_table_lay(struct rec_buf *out, struct tool_table *t);
 /** Prints it, closes standard output and frees. */
 int tool_table_print(struct tool_table *t, struct rec_err *err);
 #define TOOL_FORMAT(var) {0, "format", "FORMAT", REC_OPT_CHOICE, (var), .choices = "table|csv|json", .help = "how it is printed"}

@@ -161,14 +161,20 @@ int tool_print(struct rec_buf *text, struct rec_err *err)
     return rc;
 }
 
+void tool_table_lay(struct rec_buf *out, struct tool_table *t)
+{
+    out->failed |= t->text.failed;
+    if (!strcmp(t->format, "json"))
+        print_json(out, t);
+    else
+        (!strcmp(t->format, "csv") ? print_csv : print_table)(out, t);
+    rec_buf_clear(&t->text);
+}
+
 int tool_table_print(struct tool_table *t, struct rec_err *err)
 {
-    struct rec_buf out = {.failed = t->text.failed};
+    struct rec_buf out = {0};
 
-    if (!strcmp(t->format, "json"))
-        print_json(&out, t);
-    else
-        (!strcmp(t->format, "csv") ? print_csv : print_table)(&out, t);
-    rec_buf_clear(&t->text);
+    tool_table_lay(&out, t);
     return tool_print(&out, err);
 }

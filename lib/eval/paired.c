@@ -123,8 +123,8 @@ double rec_paired_high(const struct rec_paired *paired, double tail)
     return paired->n < 2 ? (double)NAN : paired->mean + rec_paired_quantile(tail, (double)(paired->n - 1)) * paired->error;
 }
 
-/* Whether the sum of differences whose signs are drawn is at least the observed one. The tolerance is for sums that are equal but for rounding. */
-static bool reaches(const double *difference, size_t n, double sum, double tolerance, struct rec_rng *rng)
+/* The sum of the differences with signs that are drawn. */
+static double flipped(const double *difference, size_t n, struct rec_rng *rng)
 {
     double drawn = 0;
     uint64_t bits = 0;
@@ -134,10 +134,11 @@ static bool reaches(const double *difference, size_t n, double sum, double toler
             bits = rec_rng_next(rng);
         drawn += bits & 1 ? difference[i] : -difference[i];
     }
-    return drawn >= sum - tolerance;
+    return drawn;
 }
 
-double rec_paired_permutation(const double *difference, size_t n, size_t rounds, uint64_t seed)
+/* How often the drawn sums reach the observed one. The tolerance is for sums that are equal but for rounding. */
+static double permutation(const double *difference, size_t n, size_t rounds, uint64_t seed, bool either)
 {
     double sum = 0, sizes = 0;
     size_t reached = 0;
@@ -148,7 +149,19 @@ double rec_paired_permutation(const double *difference, size_t n, size_t rounds,
         sum += difference[i];
         sizes += fabs(difference[i]);
     }
-    for (size_t r = 0; r < rounds; r++)
-        reached += reaches(difference, n, sum, sizes * 1e-12, &rng);
+    for (size_t r = 0; r < rounds; r++) {
+        double drawn = flipped(difference, n, &rng);
+        reached += (either ? fabs(drawn) : drawn) >= (either ? fabs(sum) : sum) - sizes * 1e-12;
+    }
     return (double)(reached + 1) / (double)(rounds + 1);
+}
+
+double rec_paired_permutation(const double *difference, size_t n, size_t rounds, uint64_t seed)
+{
+    return permutation(difference, n, rounds, seed, false);
+}
+
+double rec_paired_permutation_either(const double *difference, size_t n, size_t rounds, uint64_t seed)
+{
+    return permutation(difference, n, rounds, seed, true);
 }

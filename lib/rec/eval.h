@@ -8,7 +8,10 @@
  *     condition  "ndcg@10>=0.33"
  *     bound      "ndcg@10 >= production*0.99"
  *     users      figures user by user, read back; two systems' figures side by side
- *     paired     whether a difference between two systems is more than chance
+ *     paired     whether a difference between two systems is more than chance: Student's test, flips of signs
+ *     wilcoxon   the same by ranks
+ *     bootstrap  limits of a mean by drawing again
+ *     holm       p of many tests at once
  *     judge      a ranked list against the relevant items: where the hits are
  *     qrels      what is relevant, as TREC writes it
  *     run        a system's ranked lists, as TREC writes them (or our own CSV), from file to figures
@@ -28,7 +31,8 @@
  *
  * Definitions, where r is a rank from 1 and K the cut-off: precision divides by K even when the list is shorter; recall divides
  * by all relevant items (as LightGCN); average precision divides by all relevant items (as trec_eval's map_cut); NDCG discounts
- * by log2(r + 1) and its ideal list has min(K, relevant) items. Users for whom nothing is relevant are left out of every mean.
+ * by log2(r + 1) and its ideal list has min(K, relevant) items. The other conventions have names of their own: recall_cap, map_cap. Users for
+ * whom nothing is relevant are left out of every mean.
  */
 #ifndef REC_EVAL_H
 #define REC_EVAL_H
@@ -44,6 +48,7 @@ struct rec_hits {
     size_t n;
     const float *ideal;      /**< [relevant] gains of all relevant items, descending; NULL when all are 1 */
     size_t relevant;         /**< how many items are relevant, in the list or not; above 0 */
+    size_t candidates;       /**< how many items there were to list; 0: not known (rec_judge_list leaves it to the caller) */
     const double *discount;  /**< [deepest K] 1 / log2(r + 1) for r = 1, 2, ... */
 };
 
@@ -172,6 +177,17 @@ double rec_paired_quantile(double tail, double df);
 /** p of a mean above 0 without any assumption on the distribution but symmetry: the share of random flips of signs (Fisher 1935) whose sum is as
  *  great, the observed one counted among them: (reached + 1) / (rounds + 1). */
 double rec_paired_permutation(const double *difference, size_t n, size_t rounds, uint64_t seed);
+/** The same of a mean other than 0, on either side. */
+double rec_paired_permutation_either(const double *difference, size_t n, size_t rounds, uint64_t seed);
+
+/** Wilcoxon's signed rank test, two-sided: p of differences that are not symmetric about 0. As scipy.stats.wilcoxon. Fails only when out of memory. */
+int rec_wilcoxon_test(double *p, const double *difference, size_t n, struct rec_err *err);
+
+/** Limits of the mean of x[n]: percentiles of `rounds` means of samples drawn from it; `tail` is what lies beyond either. Fails only when out of memory. */
+int rec_bootstrap_limits(double *low, double *high, const double *x, size_t n, double tail, size_t rounds, uint64_t seed, struct rec_err *err);
+
+/** Replaces p[n] by Holm's p, which hold for all tests at once; NAN is no test. Fails only when out of memory. */
+int rec_holm_adjust(double *p, size_t n, struct rec_err *err);
 
 /* ---- distribution: the values of a sample --------------------------------------------------------- */
 

@@ -85,6 +85,11 @@ static size_t gather_relevant(struct rec_validate *v, struct block *b, const str
     return n;
 }
 
+static size_t n_seen(const struct rec_model *model, int32_t user)
+{
+    return user >= 0 && model->seen_ptr ? (size_t)(model->seen_ptr[user + 1] - model->seen_ptr[user]) : 0;
+}
+
 static int judge_block(struct rec_validate *v, struct block *b, const struct rec_rank *rank, struct rec_err *err)
 {
     if (rec_rank_users(b->hit, b->count, rank, b->user, b->n, v->threads ? v->threads : 1, err) < 0)
@@ -96,6 +101,7 @@ static int judge_block(struct rec_validate *v, struct block *b, const struct rec
             b->list[r] = b->hit[j * rank->k + r].item;
         if (rec_judge_list(&hits, &b->judge, b->list, b->count[j], b->relevant, v->graded ? b->gain : NULL, n, beyond, err) < 0)
             return -1;
+        hits.candidates = rank->model->n_items - n_seen(rank->model, b->user[j]);
         rec_eval_list(v->values + b->row[j] * v->eval.n, &v->eval, &hits);
         v->without += hits.relevant == 0;
     }

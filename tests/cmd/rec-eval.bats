@@ -137,3 +137,42 @@ END
     refuses 1 'ials.rec: .*rec.model' rec-eval ials.rec ials.rec
     refuses 1 'standard output: no space left' bash -c 'rec-eval ials.rec test.rec >/dev/full'
 }
+
+@test "--baseline: exit 3 when a measure is worse by more than --max-drop" {
+    rec-eval -q -o before.json als.rec test.rec
+    rec-eval -q --baseline before.json -o now.json als.rec test.rec
+    jq '."ndcg@10" *= 1.03 | .rmse *= 0.97' before.json >better.json
+    run -3 rec-eval -q --baseline better.json --max-drop 2% -o now.json als.rec test.rec
+    [ "$(grep -cE '^rec-eval: (ndcg@10|rmse) was 0\.[0-9]+ and is 0\.[0-9]+: worse by [23]\.[0-9] %, more than 2\.0 %$|^rec-eval: rmse was [0-9.]+ and is [0-9.]+: worse by 3\.1 %, more than 2\.0 %$' <<<"$output")" -eq 2 ]
+    [ "$(wc -l <<<"$output")" -eq 2 ]
+    cmp now.json before.json
+    rec-eval -q --baseline better.json --max-drop 0.04 -o now.json als.rec test.rec
+    jq '."ndcg@10" *= 0.5 | .users = 1000000' before.json >worse.json
+    rec-eval -q --baseline worse.json -o now.json als.rec test.rec
+    echo '{"f1@10": 1}' >other.json
+    refuses 1 'other.json: has none of these figures' rec-eval -q --baseline other.json -o now.json als.rec test.rec
+    refuses 1 'none.json' rec-eval -q --baseline none.json -o now.json als.rec test.rec
+    refuses 2 'max-drop: 2x is no share' rec-eval --baseline before.json --max-drop 2x als.rec test.rec
+    refuses 2 'max-drop: 120% is no share' rec-eval --baseline before.json --max-drop 120% als.rec test.rec
+}
+
+@test "--compare: pairs of systems, in the order that was asked for" {
+    for m in als ials; do rec-eval -q -k 5,10 -m ndcg,recall --per-user $m.csv -o /dev/null $m.rec test.rec; done
+    cp ials.csv same.csv
+    rec-eval --compare -f csv als.csv ials.csv same.csv >c.csv
+    [ "$(cut -d, -f1-3 c.csv | sed -n '2,4p')" = $'ndcg@5,als.csv,ials.csv\nndcg@5,als.csv,same.csv\nndcg@5,ials.csv,same.csv' ]
+    [ "$(wc -l <c.csv)" -eq 13 ]
+    # Nothing differs between a system and itself.
+    [ "$(awk -F, '$2 == "ials.csv" && $3 == "same.csv" { print $6, $9, $10, $11, $12, $13 }' c.csv | sort -u)" = "0 1 1 1 1 no" ]
+    [ "$(rec-eval --compare -m recall@10,ndcg@5 -f csv als.csv ials.csv | cut -d, -f1 | sed 1d | tr '\n' ' ')" = "recall@10 ndcg@5 " ]
+    rec-eval --compare -f json als.csv ials.csv | jq -e 'length == 4 and all(.[]; .low <= .change and .change <= .high)'
+    rec-eval --compare als.csv ials.csv -o t.txt
+    rec-eval --compare als.csv ials.csv | cmp - t.txt
+    head -n 20 als.csv >fewer.csv
+    refuses 1 'was not measured of the same users' rec-eval --compare fewer.csv ials.csv
+    refuses 1 'als.csv: has no column map@10' rec-eval --compare -m map@10 als.csv ials.csv
+    refuses 2 'two files or more' rec-eval --compare als.csv
+    refuses 2 'nothing else' rec-eval --compare --qrels x als.csv ials.csv
+    refuses 2 'too many operands' rec-eval als.rec test.rec als.rec
+    refuses 2 'format table' rec-eval -f table als.rec test.rec
+}

@@ -10,7 +10,7 @@ setup() { rec_setup; need_python; ORACLE=$ROOT/tests/integration/eval-oracle.py;
     "$PYTHON" "$ORACLE" tidy .
     rec-eval -k 1,5,10,20,1000 --run run --qrels qrels >binary.json
     rec-eval -k 1,5,10,20,1000 --run run --qrels qrels --graded >graded.json
-    rec-eval -k 1,5,10,20 --run tidy.run --qrels tidy.qrels >tidy.json
+    rec-eval -k 1,5,10,20,1000 -m ndcg,recall,precision,mrr,hitrate,f1,rbp --run tidy.run --qrels tidy.qrels >tidy.json
     "$PYTHON" "$ORACLE" run .
 }
 

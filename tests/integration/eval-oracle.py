@@ -66,11 +66,12 @@ def check_run(folder):
     ours = json.load(open(f"{folder}/tidy.json"))
     q = Qrels.from_file(f"{folder}/tidy.qrels", kind="trec")
     r = Run.from_file(f"{folder}/tidy.run", kind="trec")
-    names = {"ndcg": "ndcg", "precision": "precision", "recall": "recall", "mrr": "mrr", "hitrate": "hit_rate"}
+    names = {"ndcg": "ndcg", "precision": "precision", "recall": "recall", "mrr": "mrr", "hitrate": "hit_rate", "f1": "f1"}
     wanted = {f"{name}@{k}": f"{ranx}@{k}" for name, ranx in names.items() for k in KS}
     theirs = evaluate(q, r, list(wanted.values()))
     for key, ranx in wanted.items():
         compare(f"ranx {key}", ours[key], theirs[ranx])
+    compare("ranx rbp", ours["rbp@1000"], evaluate(q, r, "rbp.80"))
 
 
 def tidy(folder):

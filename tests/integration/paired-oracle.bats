@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# The paired test of rec-registry against scipy.stats, to 1e-9 of each p and limit.
+# Paired tests of rec-registry and rec-eval --compare against scipy.stats, to 1e-9 of each p and limit that is no draw.
 
 load ../helper
 setup() { rec_setup; need_python; }
@@ -52,5 +52,51 @@ test = stats.ttest_1samp([y - 0.95 * x for x, y in zip(a, b)], 0, alternative="g
 near(found["t"], test.statistic, "t")
 near(found["p"], test.pvalue, "one-sided p")
 near(found["low"], test.confidence_interval(0.95).low, "lower limit")
+P
+}
+
+@test "rec-eval --compare: t, Wilcoxon, permutation, bootstrap and Holm, of a few users and of many" {
+    rec-ingest -q <"$ROOT/data/sample/ratings.csv" | rec-split -q --test 0.2 --seed 42 --out-test test.rec >train.rec
+    for f in 8 16 32; do
+        rec-train -q --model ials --factors $f -o m.rec train.rec
+        rec-eval -q -k 10,20 -m ndcg,recall --per-user $f.csv -o $f.json m.rec test.rec
+        # Untied differences, few enough for the exact distribution of ranks.
+        head -n 31 $f.csv >few-$f.csv
+    done
+    rec-eval --compare -f csv 8.csv 16.csv 32.csv >all.csv
+    rec-eval --compare -f csv --test wilcoxon few-8.csv few-16.csv few-32.csv >few.csv
+    "$PYTHON" - <<'P'
+import csv
+import numpy as np
+from scipy import stats
+
+def near(a, b, what, within=1e-9):
+    assert abs(float(a) - b) <= within * max(abs(b), 1e-300) or abs(float(a) - b) < 1e-15, (what, a, b)
+
+checked = 0
+for name, column in (("all.csv", "p_t"), ("few.csv", "p_wilcoxon")):
+    rows = list(csv.DictReader(open(name)))
+    assert len(rows) == 12, rows
+    for row in rows:
+        a, b = (np.array([float(r[row["measure"]]) for r in csv.DictReader(open(row[k]))]) for k in "ab")
+        what = (name, row["measure"], row["a"], row["b"])
+        near(row["mean_a"], a.mean(), what)
+        near(row["change"], (b - a).mean(), what, 1e-8)
+        near(row["p_t"], stats.ttest_rel(b, a).pvalue, what)
+        # Differences that are equal but for rounding share a rank on both sides only when they are equal bit for bit.
+        near(row["p_wilcoxon"], stats.wilcoxon(b - a).pvalue, what, 1e-7)
+        p = stats.permutation_test((b - a,), np.mean, permutation_type="samples", n_resamples=20000, rng=1).pvalue
+        assert abs(float(row["p_permutation"]) - p) < 5 * np.sqrt(p * (1 - p) / 10000) + 2e-4, (what, row["p_permutation"], p)
+        limits = stats.bootstrap((b - a,), np.mean, method="percentile", n_resamples=5000, rng=1).confidence_interval
+        width = limits.high - limits.low
+        assert abs(float(row["low"]) - limits.low) < 0.05 * width and abs(float(row["high"]) - limits.high) < 0.05 * width, what
+        checked += 1
+    p = np.array([float(r[column]) for r in rows])
+    order, last = np.argsort(p, kind="stable"), 0
+    for k, i in enumerate(order):
+        last = max(last, min(1, p[i] * (len(p) - k)))
+        near(rows[i]["p_holm"], last, (name, i, "holm"))
+        assert rows[i]["significant"] == ("yes" if last < 0.05 else "no")
+assert checked == 24
 P
 }

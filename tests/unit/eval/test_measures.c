@@ -47,6 +47,49 @@ static void by_hand(void **state)
     assert_float_equal(value(&eval, row, "map@5"), (1 / 2. + 2 / 4.) / 4, 1e-12);
     assert_float_equal(value(&eval, row, "mrr@5"), 1 / 2., 1e-12);
     assert_float_equal(value(&eval, row, "hitrate@2"), 1, 1e-12);
+    assert_float_equal(value(&eval, row, "f1@2"), 2 * (1 / 2.) * (1 / 4.) / (1 / 2. + 1 / 4.), 1e-12);
+    assert_float_equal(value(&eval, row, "recall_cap@2"), 1 / 2., 1e-12);
+    assert_float_equal(value(&eval, row, "recall_cap@5"), 2 / 4., 1e-12);
+    assert_float_equal(value(&eval, row, "map_cap@2"), (1 / 2.) / 2, 1e-12);
+    assert_float_equal(value(&eval, row, "rbp@5"), 0.2 * (0.8 + 0.8 * 0.8 * 0.8), 1e-12);
+    assert_true(isnan(value(&eval, row, "auc@5")));
+    rec_judge_clear(&judge);
+    rec_eval_clear(&eval);
+}
+
+/* AUC against pairs that are counted: of a whole list exactly, of a shorter one as the mean over all orders of the rest. */
+static void auc_counts_pairs(void **state)
+{
+    enum { N = 7 };
+    struct rec_eval eval;
+    struct rec_judge judge = {0};
+    struct rec_err err = {0};
+
+    (void)state;
+    assert_int_equal(rec_eval_init(&eval, "auc", "3,7", &err), 0);
+    for (unsigned set = 1; set + 1 < 1U << N; set++) {
+        struct rec_hits hits;
+        int32_t list[N], relevant[N];
+        double row[2], pairs = 0, expected = 0, all;
+        size_t n = 0;
+        for (int i = 0; i < N; i++) {
+            list[i] = i;
+            if (set >> i & 1)
+                relevant[n++] = i;
+        }
+        all = (double)n * (double)(N - n);
+        for (int i = 0; i < N; i++)
+            for (int j = 0; j < N; j++)
+                if (set >> i & 1 && !(set >> j & 1)) {
+                    pairs += i < j;
+                    expected += i < 3 || j < 3 ? i < j : 0.5;
+                }
+        assert_int_equal(rec_judge_list(&hits, &judge, list, N, relevant, NULL, n, 0, &err), 0);
+        hits.candidates = N;
+        rec_eval_list(row, &eval, &hits);
+        assert_float_equal(value(&eval, row, "auc@7"), pairs / all, 1e-12);
+        assert_float_equal(value(&eval, row, "auc@3"), expected / all, 1e-12);
+    }
     rec_judge_clear(&judge);
     rec_eval_clear(&eval);
 }
@@ -167,7 +210,7 @@ static void conditions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_hand),
+        cmocka_unit_test(by_hand), cmocka_unit_test(auc_counts_pairs),
         cmocka_unit_test(graded_gains),
         cmocka_unit_test(nothing_relevant_is_left_out),
         cmocka_unit_test(errors_of_predictions),

@@ -146,10 +146,65 @@ static void users(void **state)
             fail_msg("taken: %s", wrong[i]);
 }
 
+/* Three differences: 1 + 2 + 3 = 6 is one of 8 sums, and so is -6. */
+static void ranks(void **state)
+{
+    struct rec_err err = {0};
+    double p;
+
+    (void)state;
+    assert_int_equal(rec_wilcoxon_test(&p, (const double[]){0.1, 0.3, 0.2}, 3, &err), 0);
+    near(p, 2 / 8.0);
+    assert_int_equal(rec_wilcoxon_test(&p, (const double[]){0.1, -0.3, 0.2}, 3, &err), 0);
+    near(p, 1);
+    assert_int_equal(rec_wilcoxon_test(&p, (const double[]){0, 0}, 2, &err), 0);
+    near(p, 1);
+    assert_int_equal(rec_wilcoxon_test(&p, NULL, 0, &err), 0);
+    near(p, 1);
+    /* All flips of signs: the observed sum is the greatest, on either side. */
+    near(rec_paired_permutation_either((const double[]){0, 0, 0}, 3, 1000, 1), 1);
+    p = rec_paired_permutation_either((const double[]){1, 1, 1, 1}, 4, 100000, 1);
+    assert_true(fabs(p - 2 / 16.0) < 0.005);
+}
+
+static void drawn_again(void **state)
+{
+    struct rec_err err = {0};
+    struct rec_rng rng;
+    double x[400], low, high, again[2];
+    struct rec_paired t;
+
+    (void)state;
+    rec_rng_seed(&rng, 4, 0);
+    for (size_t i = 0; i < REC_LENGTH(x); i++)
+        x[i] = 3 + rec_rng_normal(&rng);
+    assert_int_equal(rec_bootstrap_limits(&low, &high, x, REC_LENGTH(x), 0.025, 4000, 9, &err), 0);
+    rec_paired_test(&t, x, REC_LENGTH(x));
+    assert_true(fabs(low - rec_paired_low(&t, 0.025)) < 0.2 * t.error && fabs(high - rec_paired_high(&t, 0.025)) < 0.2 * t.error);
+    assert_int_equal(rec_bootstrap_limits(&again[0], &again[1], x, REC_LENGTH(x), 0.025, 4000, 9, &err), 0);
+    assert_true(again[0] == low && again[1] == high);
+    assert_int_equal(rec_bootstrap_limits(&low, &high, x, 0, 0.025, 100, 9, &err), 0);
+    assert_true(isnan(low) && isnan(high));
+}
+
+static void many_tests(void **state)
+{
+    struct rec_err err = {0};
+    double p[] = {0.01, 0.04, NAN, 0.03, 0.5};
+
+    (void)state;
+    assert_int_equal(rec_holm_adjust(p, REC_LENGTH(p), &err), 0);
+    near(p[0], 0.04);
+    near(p[3], 0.09);
+    near(p[1], 0.09);
+    near(p[4], 0.5);
+    assert_true(isnan(p[2]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(distribution), cmocka_unit_test(by_hand), cmocka_unit_test(permutation), cmocka_unit_test(bounds), cmocka_unit_test(users),
+        cmocka_unit_test(distribution), cmocka_unit_test(ranks), cmocka_unit_test(drawn_again), cmocka_unit_test(many_tests), cmocka_unit_test(by_hand), cmocka_unit_test(permutation), cmocka_unit_test(bounds), cmocka_unit_test(users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
