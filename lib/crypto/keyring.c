@@ -175,10 +175,11 @@ static int open_file(const char *path, struct rec_err *err)
     return fd;
 }
 
-/* At most FILE_LONGEST bytes, into storage that does not move: no copy is left behind. */
+/* Into storage that does not move (a line may be added to it): no copy is left behind. */
 static int read_text(struct rec_buf *text, const char *path, struct rec_err *err)
 {
     struct stat st;
+    size_t longest;
     ssize_t n = 0;
     int status = -1, fd = open_file(path, err);
 
@@ -190,19 +191,20 @@ static int read_text(struct rec_buf *text, const char *path, struct rec_err *err
     }
     if (check_file(&st, path, err) < 0)
         goto out;
-    if (rec_buf_reserve(text, FILE_LONGEST + LINE_LONGEST) < 0) {
+    if (rec_buf_reserve(text, (size_t)st.st_size + LINE_LONGEST + 1) < 0) {
         rec_err_memory(err, path);
         goto out;
     }
-    while (text->len <= FILE_LONGEST && (n = read(fd, text->data + text->len, FILE_LONGEST + 1 - text->len)) != 0)
+    longest = (size_t)st.st_size + 1;
+    while (text->len < longest && (n = read(fd, text->data + text->len, longest - text->len)) != 0)
         if (n > 0)
             text->len += (size_t)n;
         else if (errno != EINTR)
             break;
     if (n < 0)
         rec_err_errno(err, "%s", path);
-    else if (text->len > FILE_LONGEST)
-        rec_err_set(err, "%s: is no keyring, more than %d bytes long", path, FILE_LONGEST);
+    else if (text->len == longest)
+        rec_err_set(err, "%s: was changed while it was read: try again", path);
     else
         status = 0;
 out:

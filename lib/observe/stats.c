@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_LONGEST = 176, PROBES = 64 };
+/* A histogram stands so many places behind other series of its first label. */
+enum { NAME_LONGEST = 176, SMALLEST = 64, PROBES = 1024, BEHIND = 6 };
 enum { FREE, CLAIMED, NAMED };
 
 static const char make[16] = "rec.stats/1\n";
@@ -49,8 +50,8 @@ int rec_stats_open(struct rec_stats **out, const char *path, size_t series, stru
     struct rec_stats *stats;
 
     *out = NULL;
-    if (series < PROBES || (series & (series - 1)) || series > 1 << 24)
-        return rec_err_set(err, "counters: %zu series: not a power of two from %d to 2^24", series, PROBES);
+    if (series < SMALLEST || (series & (series - 1)) || series > 1 << 24)
+        return rec_err_set(err, "counters: %zu series: not a power of two from %d to 2^24", series, SMALLEST);
     stats = rec_calloc(1, sizeof *stats, "counters", err);
     if (!stats)
         return -1;
@@ -124,45 +125,84 @@ static bool claim(struct rec_stats_cell *cell, const char *name, size_t len)
     return state == NAMED && cell->len == len && memcmp(cell->name, name, len) == 0;
 }
 
-static struct rec_stats_cell *find(struct rec_stats *stats, const char *name, size_t len)
+/* The cell of that name behind `from`, or NULL: cells are never given up, so that the first free one ends the search. */
+static struct rec_stats_cell *look(struct table *t, uint64_t from, const char *name, size_t len)
+{
+    for (uint64_t i = 0; i < PROBES && i < t->n; i++) {
+        struct rec_stats_cell *cell = &t->cell[(from + i) & (t->n - 1)];
+
+        if (atomic_load(&cell->state) == FREE)
+            return NULL;
+        if (claim(cell, name, len))
+            return cell;
+    }
+    return NULL;
+}
+
+/* Its place is `from` or behind it; where it was made by a version that looked elsewhere, by its own hash, it stays there. */
+static struct rec_stats_cell *find(struct rec_stats *stats, uint64_t from, const char *name, size_t len)
 {
     struct table *t = stats->table;
-    uint64_t hash = rec_hashmap_hash(name, len);
+    struct rec_stats_cell *cell = len < NAME_LONGEST ? look(t, from, name, len) : NULL;
 
-    for (uint64_t i = 0; len < NAME_LONGEST && i < PROBES; i++)
-        if (claim(&t->cell[(hash + i) & (t->n - 1)], name, len))
-            return &t->cell[(hash + i) & (t->n - 1)];
+    if (!cell && len < NAME_LONGEST)
+        cell = look(t, rec_hashmap_hash(name, len), name, len);
+    for (uint64_t i = 0; !cell && len < NAME_LONGEST && i < PROBES && i < t->n; i++)
+        if (claim(&t->cell[(from + i) & (t->n - 1)], name, len))
+            cell = &t->cell[(from + i) & (t->n - 1)];
+    if (cell)
+        return cell;
     atomic_fetch_add(&t->lost, 1);
     return &t->cell[t->n];
 }
 
-static struct rec_stats_cell *series(struct rec_stats *stats, const char *name, const char *suffix, const char *labels, const char *le)
+/* name + suffix{labels,le="bound"}; its length, or NAME_LONGEST when it is too long. */
+static size_t join(char text[NAME_LONGEST], const char *name, const char *suffix, const char *labels, const char *bound)
 {
-    char text[NAME_LONGEST + 1];
-    bool braces = labels[0] || le[0];
-    int len = snprintf(text, sizeof text, "%s%s%s%s%s%s%s", name, suffix, braces ? "{" : "", labels, labels[0] && le[0] ? "," : "", le,
-                       braces ? "}" : "");
+    const char *part[] = {name, suffix, labels[0] || bound ? "{" : "", labels, labels[0] && bound ? "," : "", bound ? "le=\"" : "", bound ? bound : "",
+                          bound ? "\"" : "", labels[0] || bound ? "}" : ""};
+    size_t at = 0;
 
-    return find(stats, text, len < 0 ? NAME_LONGEST : (size_t)len);
+    for (size_t i = 0; i < REC_LENGTH(part); i++) {
+        size_t len = strlen(part[i]);
+
+        if (len >= NAME_LONGEST - at)
+            return NAME_LONGEST;
+        memcpy(text + at, part[i], len);
+        at += len;
+    }
+    return at;
+}
+
+/* What a process counts for one request lies together, as it is: every page that it touches costs it more than the counting. So the place of a series is
+ * that of its first label, and those of a histogram stand beside each other. */
+static uint64_t home(const char *name, const char *labels)
+{
+    return labels[0] ? rec_hashmap_hash(labels, strcspn(labels, ",")) : rec_hashmap_hash(name, strlen(name));
 }
 
 struct rec_stats_cell *rec_stats_series(struct rec_stats *stats, const struct rec_prom_metric *metric, const char *labels)
 {
-    return series(stats, metric->name, "", labels, "");
+    char text[NAME_LONGEST];
+    size_t len = join(text, metric->name, "", labels, NULL);
+
+    return find(stats, home(metric->name, labels), text, len);
 }
 
 void rec_stats_histogram(struct rec_stats_cell **cells, struct rec_stats *stats, const struct rec_prom_metric *metric, const char *labels)
 {
-    char le[REC_NUM_MAX + 8], number[REC_NUM_MAX + 1];
+    static const char *const ends[] = {"_bucket", "_sum", "_count"};
+    uint64_t from = home(metric->name, labels) + BEHIND;
+    char text[NAME_LONGEST], number[REC_NUM_MAX + 1];
+    size_t n = metric->n_bounds;
 
-    for (size_t i = 0; i < metric->n_bounds; i++) {
-        number[rec_num_print_double(number, metric->bounds[i])] = 0;
-        snprintf(le, sizeof le, "le=\"%s\"", number);
-        cells[i] = series(stats, metric->name, "_bucket", labels, le);
+    for (size_t i = 0; i < n; i++) {
+        if (!metric->texts)
+            number[rec_num_print_double(number, metric->bounds[i])] = 0;
+        cells[i] = find(stats, from + i, text, join(text, metric->name, ends[0], labels, metric->texts ? metric->texts[i] : number));
     }
-    cells[metric->n_bounds] = series(stats, metric->name, "_bucket", labels, "le=\"+Inf\"");
-    cells[metric->n_bounds + 1] = series(stats, metric->name, "_sum", labels, "");
-    cells[metric->n_bounds + 2] = series(stats, metric->name, "_count", labels, "");
+    for (size_t i = 0; i < 3; i++)
+        cells[n + i] = find(stats, from + n + i, text, join(text, metric->name, ends[i], labels, i ? NULL : "+Inf"));
 }
 
 void rec_stats_add(struct rec_stats_cell *cell, int64_t n)

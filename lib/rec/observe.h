@@ -27,6 +27,7 @@ struct rec_prom_metric {
     const char *help;
     const double *bounds;         /**< histogram: upper bounds, ascending, without +Inf; values are in seconds */
     size_t n_bounds;
+    const char *const *texts;     /**< the bounds as rec_num_print_double prints them; NULL: they are printed when they are needed */
 };
 
 /* ---- stats: counters in a mapped file -------------------------------------------------------------
