@@ -19,6 +19,7 @@ const struct rec_model_type *const rec_models[] = {
     &rec_ials_type,
     &rec_gfcf_type,
     &rec_bspm_type,
+    &rec_ease_type,
     &rec_hybrid_type,
     &rec_blend_type,
     NULL,

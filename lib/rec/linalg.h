@@ -6,6 +6,7 @@
  *     tall     products of tall matrices with each other, and with small ones
  *     sparse   products of sparse rows with tall matrices
  *     svd      the greatest singular values of a sparse matrix, and their vectors
+ *     spd      inverting a large symmetric positive definite matrix in place
  *     solve    eigenvectors and Cholesky factors of small symmetric matrices
  *
  *     double *gram = rec_calloc(f * f, sizeof *gram, "gramian", &err);
@@ -90,6 +91,16 @@ struct rec_svd {
 /** -1 when out of memory, or where the matrix holds what is no number. Nothing is to be cleared then. */
 int rec_svd_sparse(struct rec_svd *svd, const struct rec_sparse *a, const struct rec_sparse *transposed, struct rec_err *err);
 void rec_svd_clear(struct rec_svd *svd);
+
+/* ---- spd ---------------------------------------------------------------------------------------- */
+
+/** The lower triangle of a [n, n], symmetric positive definite, becomes the lower triangle of L, L Lᵀ = a, or of the inverse; what is above the
+ *  diagonal is neither read nor kept. Single precision, in place: no more memory than a. n^3 / 3 operations, or n^3.
+ *  @param progress  called after each of `total` steps; -1 ends it. NULL: nobody watches
+ *  @return -1 when a is not positive definite in single precision: raise its diagonal. a is lost then */
+int rec_spd_factor(float *a, size_t n, unsigned threads, struct rec_err *err);
+int rec_spd_invert(float *a, size_t n, unsigned threads, int (*progress)(void *context, size_t done, size_t total, struct rec_err *err),
+                   void *context, struct rec_err *err);
 
 /* ---- solve -------------------------------------------------------------------------------------- */
 
