@@ -45,6 +45,9 @@ bool plot_wants(const struct plot *p, const char *key, size_t len);
 /* Colour i, of eight that people with any vision tell apart. */
 const char *plot_colour(size_t i);
 
+/* Runs gnuplot on the script. */
+int plot_draw(struct rec_buf *picture, const struct rec_buf *script, struct rec_err *err);
+
 /* A CSV in memory: header and rows of fields. */
 struct plot_table {
     const char *name;
