@@ -3,7 +3,7 @@
 # the tool's version. They are written while make reads this, and only when they have changed, so that make sees by their time what has to run, with -n
 # and -q as well.
 
-STEPS := ingest validate features split train eval registry-promote
+STEPS := ingest validate features split train tune eval registry-promote
 
 ifndef IDLE
 $(shell PATH='$(PATH)' ./params $(W)/params $(CONFIG) $(STEPS))

@@ -33,6 +33,13 @@ $(W)/model.rec: $(W)/train.rec $(W)/params/train $(WARM) $(call lost,$(W)/trace.
 	$(call step,train,,$@ $(W)/trace.csv) rec-train $(SETTINGS) $(WARM:%=--warm % --passes $(WARM_PASSES)) --trace $(W)/trace.csv -o $@ $<
 $(W)/trace.csv: $(W)/model.rec ;
 
+# Better parameters, when somebody asks for them: the section `train:` of WORK/tuned.yaml may take the place of that of params.yaml. They are chosen by a
+# part of the training ratings. A search that was killed goes on from its trials, unless what they hang on is newer.
+tune: $(W)/tuned.yaml
+$(W)/tuned.yaml: $(W)/train.rec $(W)/params/tune
+	[ $(W)/trials.csv -nt $< ] && [ $(W)/trials.csv -nt $(W)/params/tune ] || rm -f $(W)/trials.csv
+	$(call step,tune,,$@ $(W)/trials.csv) rec-tune $(SETTINGS) --csv $(W)/trials.csv -o $@ $<
+
 $(W)/metrics.json: $(W)/model.rec $(W)/test.rec $(W)/params/eval $(call lost,$(W)/users.csv)
 	$(call step,evaluate,,$@ $(W)/users.csv) rec-eval $(SETTINGS) --per-user $(W)/users.csv -o $@ $(W)/model.rec $(W)/test.rec
 $(W)/users.csv: $(W)/metrics.json ;

@@ -230,12 +230,28 @@ TRAINING='add decide evaluate train'
     REC_QUIET=1 run -2 "$ROOT/pipelines/run" training WORK="$W" CONFIG="$PWD/params.yaml" RATINGS=/nowhere
 }
 
+@test "tune: better parameters, which a killed search goes on to; nothing of it runs unasked" {
+    set_param 'trials: 40' 'trials: 4'
+    REC_TUNE_PASSES=4 pipeline tune
+    grep -q '^  factors: ' "$W/tuned.yaml"
+    [ "$(wc -l <"$W/trials.csv")" -eq 5 ]
+    REC_TUNE_PASSES=4 runs '' tune
+    # the search is killed before it has written what it found: its trials stay
+    rm "$W/tuned.yaml"
+    cp "$W/trials.csv" before
+    REC_TUNE_PASSES=4 runs tune tune
+    cmp before "$W/trials.csv"
+    REC_TUNE_PASSES=3 runs tune tune
+    run ! cmp -s before "$W/trials.csv"
+    rec-train -q --config "$W/tuned.yaml" -o m "$W/train.rec"
+}
+
 @test "help and list say what there is, without tools or data" {
     run -0 pipeline help
     [[ $output == *'make training'*DATASET=*STORE=* ]]
     run -0 pipeline list
     [[ $output == *sample*ml-100k* ]]
-    for target in data load features validate training split train evaluate decide deploy fresh reload refresh graph; do
+    for target in data load features validate training split train tune evaluate decide deploy fresh reload refresh graph; do
         grep -qE "^TARGETS .*\b$target\b" "$ROOT/pipelines/Makefile"
     done
 }
