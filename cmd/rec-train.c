@@ -163,7 +163,10 @@ static void list_param(const struct rec_param *p)
     } else {
         def[rec_num_print_double(def, p->def)] = 0;
         snprintf(range, sizeof range, "%g to %g", p->min, p->max);
-        printf("    %-28s %s [%s]\n", name, range, def);
+        printf("    %-28s %s [%s]", name, range, def);
+        if (p->lo < p->hi)
+            printf(", searched %g..%g%s", p->lo, p->hi, p->log ? " log" : "");
+        printf("\n");
     }
     printf("        %s\n", p->help);
 }

@@ -11,7 +11,7 @@
 #include <math.h>
 
 static char model_choices[512], metric_key[40];
-static const char *model_name = "ials", *validation, *metric, *relevant, *positive, *search, *space_file, *csv, *method = "tpe", *format = "yaml", *output;
+static const char *model_name = "ials", *validation, *metric, *relevant, *positive, *features, *search, *space_file, *csv, *method = "tpe", *format = "yaml", *output;
 static int64_t trials = 50, passes, patience = 5, every, first = 2, seed = 42, threads, trial_threads = 1;
 static double share = 0.1, eta = 3, limit;
 
@@ -27,6 +27,7 @@ static struct rec_opt opts[] = {
     {0, "metric", "NAME", REC_OPT_TEXT, &metric, .help = "by which; ndcg@10 unless given, rmse where ratings are predicted"},
     {0, "relevant", "CONDITION", REC_OPT_TEXT, &relevant, .help = "what of them counts as relevant, such as 'rating>=4'; all unless given"},
     {0, "positive", "CONDITION", REC_OPT_TEXT, &positive, .help = "of implicit models: learn from the ratings that meet it, as rec-train does"},
+    {0, "features", "FILE", REC_OPT_FILE, &features, .help = "of models that learn from features of users and items"},
     {0, "passes", "N", REC_OPT_INT, &passes, .max = 10000, .help = "at most so many in a trial; 0: twice the model's default"},
     {0, "validate-every", "N", REC_OPT_INT, &every, .max = 10000, .help = "measure after every Nth pass, beside rungs; 0: some 16 times"},
     {0, "patience", "N", REC_OPT_INT, &patience, .max = 10000, .help = "end a trial when N measured passes were no better; 0: never"},
@@ -56,6 +57,7 @@ struct work {
     struct rec_space space;
     struct rec_filter positive, relevant;
     struct rec_ratings all, train, liked, held_out;  /* `train` and `held_out` may be parts of `all`; `liked` is what is learnt from */
+    struct rec_features features;
     struct rec_trials trials;
     size_t rung[REC_RUNGS_MAX], told, had;
     double best;                                     /* NAN: none yet */
@@ -160,6 +162,9 @@ static int read_data(struct work *w, struct rec_err *err)
 
     if (rec_ratings_read(&w->all, name, err) < 0 || (validation ? rec_ratings_read(&w->held_out, validation, err) : split(w, err)) < 0)
         return -1;
+    if (features && rec_features_file_read(&w->features, features, err) < 0)
+        return -1;
+    w->search.features = features ? &w->features : NULL;
     if (positive && rec_filter_ratings(&w->liked, train, &w->positive, err) < 0)
         return -1;
     w->search.ratings = positive ? &w->liked : train;
@@ -179,6 +184,8 @@ static void identify(struct rec_buf *out, const struct work *w)
         rec_buf_addf(out, "%08x", w->held_out.digest);
     else
         rec_buf_addf(out, "%g", share);
+    if (features)
+        rec_buf_addf(out, " features=%08x", w->features.digest);
 }
 
 /* ---- what is told ---- */
@@ -293,6 +300,8 @@ static int check(struct work *w, struct tool *tool)
         return tool_usage(tool, "the ratings and those of --validation cannot both be standard input");
     if (positive && !w->type->implicit)
         return tool_usage(tool, "--positive: %s learns from the values of all ratings", w->type->name);
+    if (features && !w->type->features)
+        return tool_usage(tool, "--features: %s learns nothing from them", w->type->name);
     if ((positive && rec_filter_parse(&w->positive, positive, &err) < 0 && rec_err_prefix(&err, "--positive")) ||
         (relevant && rec_filter_parse(&w->relevant, relevant, &err) < 0 && rec_err_prefix(&err, "--relevant")))
         return tool_usage(tool, "%s", err.text);
@@ -374,6 +383,7 @@ int main(int argc, char **argv)
         return tool_usage(&tool, "%s", err.text);
     status = run(&w, &err) < 0 ? tool_fail(&tool, &err) : tool_finish(&tool, TOOL_DONE);
     rec_trials_clear(&w.trials);
+    rec_features_clear(&w.features);
     rec_ratings_clear(&w.liked);
     rec_ratings_clear(&w.train);
     rec_ratings_clear(&w.held_out);

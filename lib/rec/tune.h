@@ -203,6 +203,7 @@ struct rec_search {
     const struct rec_ratings *ratings; /**< to train on */
     const struct rec_ratings *seen;    /**< what is left out of lists: all that users rated, where that is more; or NULL */
     const struct rec_ratings *held_out;
+    const struct rec_features *features; /**< of a model that learns from them; or NULL */
     const struct rec_filter *relevant; /**< as of rec_validate */
     const char *metric;                /**< "ndcg@10" */
     uint64_t seed;                     /**< of the search and of each training */

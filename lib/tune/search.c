@@ -127,7 +127,7 @@ static int progress(void *context, const struct rec_progress *p, struct rec_err 
 static int run_trial(struct run *run, struct rec_err *err)
 {
     const struct rec_search *search = run->shared->search;
-    struct rec_train_job job = {.ratings = search->ratings, .param = run->trial.param, .seed = search->seed, .threads = search->threads,
+    struct rec_train_job job = {.ratings = search->ratings, .param = run->trial.param, .seed = search->seed, .threads = search->threads, .features = search->features,
                                 .progress = progress, .wants_model = wants_model, .context = run};
     struct rec_model model = {0};
     double began = now();

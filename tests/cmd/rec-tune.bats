@@ -140,6 +140,7 @@ timeless() {
     refuses 2 'predicts no ratings' rec-tune -q --metric rmse t.rec
     refuses 2 'more than one' rec-tune -q --metric ndcg,recall t.rec
     refuses 2 'cannot both be standard input' rec-tune -q --validation -
+    refuses 2 'features: als learns nothing' rec-tune -q -m als --features f.rec t.rec
     refuses 2 'positive: als learns' rec-tune -q -m als --positive 'rating>=4' t.rec
     refuses 1 'there was no trial' rec-tune -q -m als -n 0 t.rec
     refuses 1 'nonesuch' rec-tune -q nonesuch
