@@ -237,7 +237,7 @@ static int times_panel(struct plot *p, const struct rec_ratings *r, struct rec_e
         count[(size_t)((r->time[i] - begin) / part)]++;
     plot_begin(p, "times");
     for (size_t i = 0; i < n; i++)
-        rec_buf_addf(&p->data, "%lld %zu\n", (long long)(begin + (int64_t)i * part + part / 2), count[i]);
+        rec_buf_addf(&p->data, "%lld %zu\n", (long long)begin + (long long)i * part + part / 2, count[i]);
     plot_end(p);
     free(count);
     char y[64];

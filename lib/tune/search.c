@@ -63,7 +63,7 @@ static int measure(struct run *run, const struct rec_model *model, size_t step, 
     if (run->measured > 1 && score(run->shared, run->validate.figure[0]) <= score(run->shared, run->trial.metric))
         return 0;
     run->trial.metric = run->validate.figure[0];
-    run->trial.passes = step;
+    run->trial.passes = search->passes ? step : 0;
     run->waited = 0;
     return 0;
 }
@@ -103,7 +103,8 @@ static bool wants_model(void *context, size_t step, size_t steps)
     const struct run *run = context;
     const struct rec_search *search = run->shared->search;
 
-    return step == steps || step % search->every == 0 || find_rung(search, step) >= 0;
+    /* What cannot be asked for by a number of passes is not looked at before the end. */
+    return step == steps || (search->passes > 0 && (step % search->every == 0 || find_rung(search, step) >= 0));
 }
 
 static int progress(void *context, const struct rec_progress *p, struct rec_err *err)
@@ -141,7 +142,7 @@ static int run_trial(struct run *run, struct rec_err *err)
     else
         rc = search->space->type->train(&model, &job, err);
     if (rc == 0 && run->measured == 0)
-        rc = measure(run, &model, search->passes, err);
+        rc = measure(run, &model, search->passes, err); /* it has told nothing in between */
     if (rc < 0)
         run->trial.status = REC_TRIAL_FAILED;
     else if (run->trial.status == REC_TRIAL_RUNNING)
