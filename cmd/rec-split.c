@@ -10,15 +10,15 @@
 
 static double test = 0.2, valid = NAN;
 static int64_t seed = 42, last = 1, folds = 5, fold = 1, min_train = -1;
-static const char *method = "random", *before, *test_pairs, *out_test, *out_valid, *output;
-static bool no_history;
+static const char *method = "random", *before, *test_pairs, *out_test, *out_valid, *leaks, *output;
+static bool no_history, warm;
 
 static struct rec_opt opts[] = {
-    {'m', "method", "METHOD", REC_OPT_CHOICE, &method, .choices = "random|global-random|last|time|kfold",
+    {'m', "method", "METHOD", REC_OPT_CHOICE, &method, .choices = "random|global-random|last|time|kfold|user-time|users|items",
      .flags = REC_OPT_RESULT,
      .help = "how to choose the test part"},
     {'t', "test", "SHARE", REC_OPT_REAL, &test, .max = 1, .flags = REC_OPT_RESULT,
-     .help = "part held out (random, global-random, time)"},
+     .help = "part held out, of ratings, users or items"},
     {0, "last", "N", REC_OPT_INT, &last, .min = 1, .max = 1e9, .flags = REC_OPT_RESULT,
      .help = "ratings of each user (last)"},
     {0, "before", "DATE", REC_OPT_TEXT, &before, .flags = REC_OPT_RESULT,
@@ -30,7 +30,10 @@ static struct rec_opt opts[] = {
     {0, "test-pairs", "FILE", REC_OPT_FILE, &test_pairs,
      .help = "instead of a method: hold out the pairs in these ratings"},
     {0, "min-train", "N", REC_OPT_INT, &min_train, .min = -1, .max = 1e9, .flags = REC_OPT_RESULT,
-     .help = "ratings each user keeps; -1 is 1 for random and last, else 0"},
+     .help = "ratings each user keeps; -1 is 1 for random, last and user-time, else 0"},
+    {0, "warm", NULL, REC_OPT_FLAG, &warm, .flags = REC_OPT_RESULT,
+     .help = "hold out nothing of users and items that are not in training"},
+    {0, "leaks", "FILE", REC_OPT_FILE, &leaks, .help = "write what the parts know of each other, as JSON"},
     {0, "valid", "SHARE", REC_OPT_REAL, &valid, .max = 1, .flags = REC_OPT_RESULT,
      .help = "part for validation, with --out-valid"},
     {0, "out-test", "FILE", REC_OPT_FILE, &out_test, .help = "write the test part here"},
@@ -56,6 +59,7 @@ struct split {
     struct rec_split_found found;
     uint8_t *part;
     struct rec_out out[3];  /* by part */
+    struct rec_out leaks;
 };
 
 static const char *const part_name[] = {"train", "test", "valid"};
@@ -64,15 +68,15 @@ static const char *const part_name[] = {"train", "test", "valid"};
 static void forget_options(struct split *s)
 {
     enum rec_split_method m = s->options.method;
-    bool share = m == REC_SPLIT_RANDOM || m == REC_SPLIT_GLOBAL_RANDOM || (m == REC_SPLIT_TIME && !before);
-    bool chance = m == REC_SPLIT_RANDOM || m == REC_SPLIT_GLOBAL_RANDOM || m == REC_SPLIT_KFOLD;
+    bool share = m != REC_SPLIT_LAST && m != REC_SPLIT_KFOLD && m != REC_SPLIT_PAIRS && (m != REC_SPLIT_TIME || !before);
+    bool chance = m != REC_SPLIT_LAST && m != REC_SPLIT_TIME && m != REC_SPLIT_PAIRS;
     const struct {
         const char *name;
         bool matters;
     } options[] = {
         {"method", m != REC_SPLIT_PAIRS}, {"test", share}, {"last", m == REC_SPLIT_LAST},
         {"before", m == REC_SPLIT_TIME}, {"folds", m == REC_SPLIT_KFOLD}, {"fold", m == REC_SPLIT_KFOLD},
-        {"seed", chance}, {"min-train", min_train >= 0},
+        {"seed", chance}, {"min-train", min_train >= 0}, {"warm", warm},
     };
 
     for (size_t i = 0; i < REC_LENGTH(options); i++)
@@ -82,7 +86,7 @@ static void forget_options(struct split *s)
 
 static int settings(struct split *s, struct rec_err *err)
 {
-    static const char *const names[] = {"", "random", "global-random", "last", "time", "kfold"};
+    static const char *const names[] = {"", "random", "global-random", "last", "time", "kfold", "user-time", "users", "items"};
     struct rec_split_options *o = &s->options;
 
     for (size_t i = 1; i < REC_LENGTH(names); i++)
@@ -104,8 +108,9 @@ static int settings(struct split *s, struct rec_err *err)
     o->last = (size_t)last;
     o->folds = (size_t)folds;
     o->fold = (size_t)fold;
+    o->warm = warm;
     forget_options(s);
-    o->min_train = min_train >= 0 ? (size_t)min_train : o->method == REC_SPLIT_RANDOM || o->method == REC_SPLIT_LAST;
+    o->min_train = min_train >= 0 ? (size_t)min_train : o->method == REC_SPLIT_RANDOM || o->method == REC_SPLIT_LAST || o->method == REC_SPLIT_USER_TIME;
     return 0;
 }
 
@@ -137,10 +142,58 @@ out:
     return rc;
 }
 
+static double share_of(size_t part, size_t whole)
+{
+    return whole ? (double)part / (double)whole : 0;
+}
+
+static void print_leaks(struct rec_buf *text, const struct rec_leaks *l)
+{
+    static const char *const names[] = {"train", "test", "valid", "left_out"};
+    struct rec_json json = {.out = text};
+    char key[40];
+
+    rec_json_object(&json, NULL);
+    for (int part = 0; part < 4; part++) {
+        if (part > REC_SPLIT_TEST && l->ratings[part] == 0)
+            continue;
+        rec_json_int(&json, names[part], (int64_t)l->ratings[part]);
+        snprintf(key, sizeof key, "%s_users", names[part]);
+        rec_json_int(&json, key, (int64_t)l->users[part]);
+        snprintf(key, sizeof key, "%s_items", names[part]);
+        rec_json_int(&json, key, (int64_t)l->items[part]);
+    }
+    rec_json_int(&json, "cold_users", (int64_t)l->cold_users);
+    rec_json_int(&json, "cold_items", (int64_t)l->cold_items);
+    rec_json_real(&json, "cold_share", share_of(l->cold, l->ratings[REC_SPLIT_TEST]));
+    if (l->timed) {
+        rec_json_real(&json, "train_ahead_share", share_of(l->ahead, l->ratings[REC_SPLIT_TRAIN]));
+        rec_json_real(&json, "test_behind_share", share_of(l->behind, l->ratings[REC_SPLIT_TEST]));
+    }
+    rec_json_end(&json);
+}
+
+static int write_leaks(const struct split *s, struct rec_out *out, struct rec_err *err)
+{
+    struct rec_leaks found;
+    struct rec_buf text = {0};
+    int rc = -1;
+
+    if (rec_leaks_count(&found, &s->ratings, s->part, err) < 0)
+        return -1;
+    print_leaks(&text, &found);
+    if (text.failed)
+        rec_err_memory(err, "leaks");
+    else
+        rc = rec_out_write(out, text.data, text.len, err);
+    rec_buf_clear(&text);
+    return rc;
+}
+
 static void report(struct split *s)
 {
     const struct rec_ratings *r = &s->ratings;
-    size_t size[3] = {0}, users = 0;
+    size_t size[4] = {0}, users = 0;
     char date[REC_NUM_MAX];
 
     for (size_t u = 0; u < r->n_users; u++) {
@@ -159,6 +212,8 @@ static void report(struct split *s)
               size[REC_SPLIT_TEST], r->nnz ? 100.0 * (double)size[REC_SPLIT_TEST] / (double)r->nnz : 0, users,
               r->n_users, !size[REC_SPLIT_TEST] ? "; nothing to test with"
                           : !out_test ? "; the test part is not written: no --out-test" : "");
+    if (size[REC_SPLIT_NONE])
+        tool_note(s->tool, "left out %zu: their users or items are not in training", size[REC_SPLIT_NONE]);
     if (out_valid)
         tool_note(s->tool, "validation %zu", size[REC_SPLIT_VALID]);
 }
@@ -176,15 +231,15 @@ static int split(struct split *s, struct rec_err *err)
         return rec_err_prefix(err, r->file.name);
     if ((out_test && rec_out_open(&s->out[REC_SPLIT_TEST], out_test, true, err) < 0) ||
         (out_valid && rec_out_open(&s->out[REC_SPLIT_VALID], out_valid, true, err) < 0) ||
-        rec_out_open(&s->out[REC_SPLIT_TRAIN], output, true, err) < 0)
+        (leaks && rec_out_open(&s->leaks, leaks, false, err) < 0) || rec_out_open(&s->out[REC_SPLIT_TRAIN], output, true, err) < 0)
         return -1;
     if ((out_test && write_part(s, REC_SPLIT_TEST, err) < 0) ||
-        (out_valid && write_part(s, REC_SPLIT_VALID, err) < 0) ||
+        (out_valid && write_part(s, REC_SPLIT_VALID, err) < 0) || (leaks && write_leaks(s, &s->leaks, err) < 0) ||
         write_part(s, REC_SPLIT_TRAIN, err) < 0 || rec_out_flush(&s->out[REC_SPLIT_TRAIN], err) < 0)
         return -1;
     report(s);
     if ((out_test && rec_out_commit(&s->out[REC_SPLIT_TEST], err) < 0) ||
-        (out_valid && rec_out_commit(&s->out[REC_SPLIT_VALID], err) < 0))
+        (out_valid && rec_out_commit(&s->out[REC_SPLIT_VALID], err) < 0) || (leaks && rec_out_commit(&s->leaks, err) < 0))
         return -1;
     return rec_out_commit(&s->out[REC_SPLIT_TRAIN], err);
 }
@@ -223,6 +278,7 @@ int main(int argc, char **argv)
     tool.rows_name = "ratings";
     for (int i = 0; i < 3; i++)
         rec_out_abort(&s.out[i]);
+    rec_out_abort(&s.leaks);
     free(s.part);
     rec_ratings_clear(&s.pairs);
     rec_ratings_clear(&s.ratings);

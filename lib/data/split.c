@@ -214,6 +214,72 @@ static int by_time(uint8_t *part, int64_t *cut, const struct rec_ratings *r, con
     return 0;
 }
 
+/* A row's ratings by time. */
+struct moment {
+    int64_t time, p;
+};
+
+static int by_moment(const void *a, const void *b)
+{
+    const struct moment *x = a, *y = b;
+
+    return x->time != y->time ? (x->time < y->time ? -1 : 1) : x->p < y->p ? -1 : 1;
+}
+
+/* Training, then validation, then test, in each row. */
+static int by_user_time(uint8_t *part, const struct rec_ratings *r, const struct rec_split_options *o, struct rec_err *err)
+{
+    size_t longest = 0;
+    struct moment *row;
+
+    if (!r->time)
+        return rec_err_set(err, "no times: the latest ratings of a user are not known");
+    for (size_t u = 0; u < r->n_users; u++)
+        if ((size_t)(r->user_ptr[u + 1] - r->user_ptr[u]) > longest)
+            longest = (size_t)(r->user_ptr[u + 1] - r->user_ptr[u]);
+    if (!(row = rec_malloc(longest, sizeof *row, "times", err)))
+        return -1;
+    for (size_t u = 0; u < r->n_users; u++) {
+        int64_t from = r->user_ptr[u];
+        size_t n = (size_t)(r->user_ptr[u + 1] - from), len, spare = n > o->min_train ? n - o->min_train : 0, test, valid;
+        const char *id = rec_ids_get(&r->users, u, &len);
+        struct rec_rng rng;
+
+        rec_rng_seed(&rng, o->seed, rec_hashmap_hash(id, len));
+        test = at_most(share_of(o->test, n, &rng), spare);
+        valid = at_most(share_of(o->valid, n, &rng), spare - test);
+        for (size_t j = 0; j < n; j++)
+            row[j] = (struct moment){r->time[from + (int64_t)j], from + (int64_t)j};
+        if (n > 0)
+            qsort(row, n, sizeof *row, by_moment);
+        for (size_t j = 0; j < n; j++)
+            part[row[j].p] = n - j <= test ? REC_SPLIT_TEST : n - j <= test + valid ? REC_SPLIT_VALID : REC_SPLIT_TRAIN;
+    }
+    free(row);
+    return 0;
+}
+
+/* Users or items are dealt as ratings are elsewhere, and their ratings go with them. */
+static int by_cold(uint8_t *part, const struct rec_ratings *r, const struct rec_split_options *o, struct rec_err *err)
+{
+    bool users = o->method == REC_SPLIT_USERS;
+    size_t n = users ? r->n_users : r->n_items;
+    size_t want[2] = {at_most((size_t)(o->test * (double)n + 0.5), n), 0};
+    uint8_t *of = rec_malloc(n, 1, "parts", err);
+    struct rec_rng rng;
+
+    if (!of)
+        return -1;
+    want[1] = at_most((size_t)(o->valid * (double)n + 0.5), n - want[0]);
+    rec_rng_seed(&rng, o->seed, 0);
+    deal(of, n, want, held_out, 2, &rng);
+    for (size_t u = 0; u < r->n_users; u++)
+        for (int64_t p = r->user_ptr[u]; p < r->user_ptr[u + 1]; p++)
+            part[p] = of[users ? u : (size_t)r->item[p]];
+    free(of);
+    return 0;
+}
+
 static int by_pairs(uint8_t *part, size_t *missing, const struct rec_ratings *r, const struct rec_split_options *o,
                     struct rec_err *err)
 {
@@ -261,6 +327,27 @@ static void give_back(uint8_t *part, const struct rec_ratings *r, size_t min_tra
     }
 }
 
+/* Leaves out what is held out of users and items that have nothing in training. */
+static int keep_warm(uint8_t *part, const struct rec_ratings *r, struct rec_err *err)
+{
+    uint8_t *items = rec_calloc(r->n_items, 1, "items", err);
+
+    if (!items)
+        return -1;
+    for (size_t p = 0; p < r->nnz; p++)
+        items[r->item[p]] |= part[p] == REC_SPLIT_TRAIN;
+    for (size_t u = 0; u < r->n_users; u++) {
+        bool user = false;
+        for (int64_t p = r->user_ptr[u]; p < r->user_ptr[u + 1]; p++)
+            user |= part[p] == REC_SPLIT_TRAIN;
+        for (int64_t p = r->user_ptr[u]; p < r->user_ptr[u + 1]; p++)
+            if (!user || !items[r->item[p]])
+                part[p] = REC_SPLIT_NONE;
+    }
+    free(items);
+    return 0;
+}
+
 int rec_split_assign(uint8_t *part, struct rec_split_found *found, const struct rec_ratings *r,
                      const struct rec_split_options *o, struct rec_err *err)
 {
@@ -277,11 +364,14 @@ int rec_split_assign(uint8_t *part, struct rec_split_found *found, const struct 
     case REC_SPLIT_KFOLD:         rc = by_fold(part, r, o, err); break;
     case REC_SPLIT_LAST:          rc = by_last(part, r, o, err); break;
     case REC_SPLIT_TIME:          rc = by_time(part, &found->cut, r, o, err); break;
+    case REC_SPLIT_USER_TIME:     rc = by_user_time(part, r, o, err); break;
+    case REC_SPLIT_USERS:
+    case REC_SPLIT_ITEMS:         rc = by_cold(part, r, o, err); break;
     case REC_SPLIT_PAIRS:         rc = by_pairs(part, &found->missing, r, o, err); break;
     }
     if (rc == 0 && o->min_train > 0)
         give_back(part, r, o->min_train);
-    return rc;
+    return rc == 0 && o->warm ? keep_warm(part, r, err) : rc;
 }
 
 int rec_split_take(struct rec_ratings *out, const struct rec_ratings *r, const uint8_t *part, uint8_t which,

@@ -8,6 +8,7 @@
  *     export      ratings as text: CSV, MatrixMarket, TREC
  *     catalogue   titles, years and genres of items
  *     split       train and test
+ *     leaks       what the parts of a split know of each other
  *     filter      keeping some of the ratings
  *     merge       several files of ratings in one
  *     prune       leaving out who has few ratings, or none
@@ -175,14 +176,17 @@ enum rec_split_method {
     REC_SPLIT_LAST,          /**< the `last` latest ratings of each user; of equal times the greater item is the later */
     REC_SPLIT_TIME,          /**< all ratings from a moment on */
     REC_SPLIT_KFOLD,         /**< fold `fold` of `folds` equal parts of all ratings, by chance; every rating is in one fold */
+    REC_SPLIT_USER_TIME,     /**< the latest share of each user's ratings; of equal times the greater item is the later */
+    REC_SPLIT_USERS,         /**< all ratings of a share of the users, by chance: cold users */
+    REC_SPLIT_ITEMS,         /**< all ratings of a share of the items, by chance: cold items */
     REC_SPLIT_PAIRS          /**< those pairs that are in `pairs` */
 };
 
-enum { REC_SPLIT_TRAIN, REC_SPLIT_TEST, REC_SPLIT_VALID };
+enum { REC_SPLIT_TRAIN, REC_SPLIT_TEST, REC_SPLIT_VALID, REC_SPLIT_NONE };
 
 struct rec_split_options {
     enum rec_split_method method;
-    double test, valid;      /**< shares, for RANDOM, GLOBAL_RANDOM and TIME; their sum is below 1 */
+    double test, valid;      /**< shares, for RANDOM, GLOBAL_RANDOM, TIME, USER_TIME, USERS and ITEMS; their sum is below 1 */
     bool want_valid;         /**< LAST and KFOLD: the `last` ratings before those, or the next fold, are for validation */
     uint64_t seed;
     size_t last;
@@ -190,6 +194,7 @@ struct rec_split_options {
     bool has_before;         /**< TIME: test is all that is not before `before`; else the latest share */
     int64_t before;
     const struct rec_ratings *pairs;
+    bool warm;               /**< what is held out of users and items without any training rating is in no part (REC_SPLIT_NONE) */
     size_t min_train;        /**< a user keeps so many ratings (or all they have) in training, the earliest first */
 };
 
@@ -204,6 +209,19 @@ int rec_split_assign(uint8_t *part, struct rec_split_found *found, const struct 
                      struct rec_err *err);
 /** The ratings of one part, with all users and items: `out` borrows the id tables of `r`; rows may be empty; history is NULL. */
 int rec_split_take(struct rec_ratings *out, const struct rec_ratings *r, const uint8_t *part, uint8_t which, struct rec_err *err);
+
+/* ---- leaks: what the parts of a split know of each other --------------------------------------------- */
+
+struct rec_leaks {
+    size_t ratings[4];       /**< by part; REC_SPLIT_NONE: left out */
+    size_t users[4], items[4]; /**< that have any there */
+    size_t cold_users, cold_items; /**< of the test part, without any in training */
+    size_t cold;             /**< test ratings of such a user or item */
+    bool timed;              /**< the ratings have times; else the two below are 0 */
+    size_t ahead;            /**< training ratings that are later than the first of the test part: training knows a world that test has not seen yet */
+    size_t behind;           /**< test ratings that are earlier than some training rating of the same user */
+};
+int rec_leaks_count(struct rec_leaks *out, const struct rec_ratings *r, const uint8_t *part, struct rec_err *err);
 
 /* ---- checks: what a data engineer would ask of a set of ratings ----------------------------------
  *

@@ -149,3 +149,54 @@ whole() {
     refuses 1 '^rec-split: n.rec: no times' rec-split -m time --out-test t.rec n.rec
     refuses 1 '^rec-split: n.rec: no times' rec-split -m last --out-test t.rec n.rec
 }
+
+# pairs FILE: user,item without the header line.
+pairs() { rec-cat "$1" | sed 1d | cut -d, -f1,2 | LC_ALL=C sort; }
+
+@test "user-time: each user's test part is later than what they have in training" {
+    rec-split -q -m user-time --test 0.3 --valid 0.1 --out-valid v.rec --leaks l.json --out-test t.rec r.rec >train.rec
+    [ "$(jq -c '[.test_behind_share, .cold_users]' l.json)" = '[0,0]' ]
+    cmp <(cat <(pairs train.rec) <(pairs v.rec) <(pairs t.rec) | LC_ALL=C sort) <(pairs r.rec)
+    for f in train v t; do rec-cat $f.rec | sed 1d | sed "s/^/$f,/"; done | awk -F, '
+        $1 == "train" && $5 > train[$2] { train[$2] = $5 }
+        $1 == "v" { if (!($2 in first) || $5 < first[$2]) first[$2] = $5; if ($5 > last[$2]) last[$2] = $5 }
+        $1 == "t" && (!($2 in test) || $5 < test[$2]) { test[$2] = $5 }
+        END { for (u in test) if (test[u] < train[u] || test[u] < last[u]) exit 1; for (u in first) if (first[u] < train[u]) exit 1 }'
+    rec-filter -q --drop-times -o none.rec r.rec
+    refuses 1 'none.rec: no times' rec-split -m user-time none.rec
+}
+
+@test "users and items: those held out have nothing in training; with --min-train a little" {
+    for m in users items; do
+        rec-split -q -m $m --test 0.25 --seed 5 --leaks l.json --out-test t.rec r.rec >train.rec
+        column=$([ $m = users ] && echo 1 || echo 2)
+        pairs train.rec | cut -d, -f$column | LC_ALL=C sort -u >known
+        pairs t.rec | cut -d, -f$column | LC_ALL=C sort -u >cold
+        [ -z "$(LC_ALL=C comm -12 known cold)" ]
+        [ "$(jq ".cold_$m" l.json)" -eq "$(wc -l <cold)" ]
+        [ "$(jq .cold_share l.json)" = 1 ]
+        rec-split -q -m $m --test 0.25 --seed 5 --warm --leaks l.json --out-test t.rec r.rec >again.rec
+        cmp <(pairs train.rec) <(pairs again.rec)
+        [ "$(jq .test l.json)" -eq 0 ]
+    done
+    rec-split -q -m users --test 0.25 --seed 5 --min-train 2 --out-test t.rec r.rec >train.rec
+    pairs t.rec | cut -d, -f1 | LC_ALL=C sort -u >cold
+    [ "$(pairs train.rec | cut -d, -f1 | grep -Fxf cold | sort | uniq -c | awk '{ print $1 }' | sort -u)" = 2 ]
+}
+
+@test "--warm by time: what is left of the test part is of known users and items; the rest is in no part" {
+    rec-split -q -m time --leaks l.json --out-test all.rec r.rec >train.rec
+    rec-split -q -m time --warm --leaks w.json --out-test warm.rec r.rec >again.rec
+    cmp <(pairs train.rec) <(pairs again.rec)
+    pairs train.rec | cut -d, -f1 | sort -u >users
+    pairs train.rec | cut -d, -f2 | sort -u >items
+    pairs all.rec | awk -F, 'FILENAME == "users" { u[$1] } FILENAME == "items" { i[$1] } FILENAME == "-" && $1 in u && $2 in i' users items - |
+        cmp - <(pairs warm.rec)
+    [ "$(jq .test l.json)" -eq $(($(jq .test w.json) + $(jq '.left_out // 0' w.json))) ]
+    [ "$(jq -c '[.cold_users, .cold_items, .cold_share, .train_ahead_share]' w.json)" = '[0,0,0,0]' ]
+    # The leaks of a random split are those that awk counts.
+    rec-split -q --test 0.2 --leaks l.json --out-test t.rec r.rec >train.rec
+    first=$(rec-cat t.rec | sed 1d | cut -d, -f4 | sort -n | head -n 1)
+    rec-cat train.rec | awk -F, -v first="$first" 'NR > 1 { n++; ahead += $4 > first } END { printf "%.9f\n", ahead / n }' |
+        diff - <(jq .train_ahead_share l.json | awk '{ printf "%.9f\n", $1 }')
+}
