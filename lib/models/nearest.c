@@ -229,20 +229,53 @@ static int give(struct rec_model *model, int64_t *ptr, int32_t *index, float *we
     return n == REC_LENGTH(array) ? 0 : rec_err_set(err, "model: more arrays than a model may own");
 }
 
-int rec_nearest_items(struct rec_model *model, const struct rec_knn_how *how, const struct rec_train_job *job, struct rec_err *err)
+static void normalize(float *weight, const int64_t *ptr, size_t rows, double power)
+{
+    for (size_t r = 0; power > 0 && r < rows; r++) {
+        double sum = 0;
+        for (int64_t p = ptr[r]; p < ptr[r + 1]; p++)
+            sum += weight[p];
+        for (int64_t p = ptr[r]; sum > 0 && p < ptr[r + 1]; p++)
+            weight[p] = (float)(weight[p] * pow(sum, -power));
+    }
+}
+
+/* Rows of the items recommended, turned around. */
+static int turn(int64_t **ptr, int32_t **index, float **weight, size_t n, struct rec_err *err)
+{
+    struct rec_csr turned = {0};
+    int status = rec_csr_transpose(&turned, n, n, *ptr, *index, *weight, err);
+
+    free(*ptr);
+    free(*index);
+    free(*weight);
+    *ptr = turned.ptr;
+    *index = turned.index;
+    *weight = turned.value;
+    return status;
+}
+
+int rec_nearest_items(struct rec_model *model, const struct rec_nearest_links *links, const struct rec_train_job *job, struct rec_err *err)
 {
     const struct rec_ratings *r = job->ratings;
     struct rec_csr by_item = {0}, by_user = {.ptr = (int64_t *)r->user_ptr, .index = (int32_t *)r->item};
+    struct rec_knn_how how = links->how;
     struct rec_knn knn = {0};
     int64_t *ptr;
     int32_t *index;
     float *weight;
     int status = -1;
 
+    if (!links->keep_from) { /* then rows are what is recommended */
+        how.from = links->how.to;
+        how.to = links->how.from;
+    }
     if (rec_csr_transpose(&by_item, r->n_users, r->n_items, r->user_ptr, r->item, NULL, err) < 0 ||
-        rec_knn_init(&knn, how, r->n_items, r->n_users, by_item.ptr, by_item.index, err) < 0 ||
-        rec_nearest_rows(&ptr, &index, &weight, &knn, &by_user, job->threads, err) < 0)
+        rec_knn_init(&knn, &how, r->n_items, r->n_users, by_item.ptr, by_item.index, err) < 0 ||
+        rec_nearest_rows(&ptr, &index, &weight, &knn, &by_user, job->threads, err) < 0 ||
+        (!links->keep_from && turn(&ptr, &index, &weight, r->n_items, err) < 0))
         goto out;
+    normalize(weight, ptr, r->n_items, links->normalization);
     model->link_ptr = ptr;
     model->link_item = index;
     model->link_weight = weight;

@@ -14,8 +14,15 @@
 int rec_nearest_rows(int64_t **ptr, int32_t **index, float **weight, const struct rec_knn *knn, const struct rec_csr *turned, unsigned threads,
                      struct rec_err *err);
 
-/** Makes these rows of the items the links of the model, or those of the users its neighbours; and tells that training is done. */
-int rec_nearest_items(struct rec_model *model, const struct rec_knn_how *how, const struct rec_train_job *job, struct rec_err *err);
+/** Links from items of the history to items recommended, near(from, to): how->from is the exponent of the one, how->to that of the other. */
+struct rec_nearest_links {
+    struct rec_knn_how how;
+    bool keep_from;        /**< the strongest are kept of those from each item; else of those to each item */
+    double normalization;  /**< links from an item are divided by their sum to this power */
+};
+
+/** Makes these the links of the model, or the rows of the users its neighbours; and tells that training is done. */
+int rec_nearest_items(struct rec_model *model, const struct rec_nearest_links *links, const struct rec_train_job *job, struct rec_err *err);
 int rec_nearest_users(struct rec_model *model, const struct rec_knn_how *how, const struct rec_train_job *job, struct rec_err *err);
 
 #endif

@@ -9,10 +9,10 @@ static const struct rec_param params[] = {
     {.name = "neighbours", .def = 200, .min = 1, .max = 1e6, .integer = true, .help = "users who speak for each user", .lo = 20, .hi = 1000, .log = true},
     {.name = "weights", .def = REC_KNN_DAMPED, .min = 0, .max = 2, .choices = "damped|idf|bm25",
      .help = "what an item counts that two users have in common: by --damping, as a term of TF-IDF, or of BM25"},
-    {.name = "damping", .def = 0.5, .min = 0, .max = 4, .help = "an item of n users counts n^-damping; 0: all alike", .lo = 0, .hi = 1.5},
+    {.name = "damping", .def = 0.7, .min = 0, .max = 4, .help = "an item of n users counts n^-damping; 0: all alike", .lo = 0, .hi = 1.5},
     {.name = "exponent-from", .def = 0.5, .min = 0, .max = 2, .help = "divide by the number of the user's items to this power: the scale of scores alone"},
     {.name = "exponent-to", .def = 0.5, .min = 0, .max = 2, .help = "and by that of the neighbour's; both 0.5: the cosine", .lo = 0, .hi = 1},
-    {.name = "shrinkage", .def = 0, .min = 0, .max = 1e6, .help = "of c items in common c / (c + shrinkage) counts", .lo = 0, .hi = 10},
+    {.name = "shrinkage", .def = 3, .min = 0, .max = 1e6, .help = "of c items in common c / (c + shrinkage) counts", .lo = 0, .hi = 10},
     {.name = NULL},
 };
 
