@@ -170,8 +170,8 @@ pairs() { rec-cat "$1" | sed 1d | cut -d, -f1,2 | LC_ALL=C sort; }
     for m in users items; do
         rec-split -q -m $m --test 0.25 --seed 5 --leaks l.json --out-test t.rec r.rec >train.rec
         column=$([ $m = users ] && echo 1 || echo 2)
-        pairs train.rec | cut -d, -f$column | LC_ALL=C sort -u >known
-        pairs t.rec | cut -d, -f$column | LC_ALL=C sort -u >cold
+        pairs train.rec | cut -d, -f"$column" | LC_ALL=C sort -u >known
+        pairs t.rec | cut -d, -f"$column" | LC_ALL=C sort -u >cold
         [ -z "$(LC_ALL=C comm -12 known cold)" ]
         [ "$(jq ".cold_$m" l.json)" -eq "$(wc -l <cold)" ]
         [ "$(jq .cold_share l.json)" = 1 ]
