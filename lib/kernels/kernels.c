@@ -94,3 +94,18 @@ void rec_kernels_gemv_rows(float *y, const float *a, size_t f, size_t ld, const 
 {
     rec_kernels_set()->gemv(y, a, f, ld, idx, n, x, bias);
 }
+
+void rec_kernels_sgd_refresh(struct rec_sgd_row *row, size_t n, float rate, float horizon)
+{
+    rec_kernels_set()->sgd_refresh(row, n, rate, horizon);
+}
+
+double rec_kernels_sgd(const struct rec_sgd_block *b)
+{
+    return rec_kernels_set()->sgd(b);
+}
+
+double rec_kernels_sgd_pairs(const struct rec_sgd_block *b)
+{
+    return rec_kernels_set()->sgd_pairs(b);
+}

@@ -8,6 +8,7 @@
 #include "score_priv.h"
 #include "screen_priv.h"
 #include "set_priv.h"
+#include "sgd_priv.h"
 
 const struct rec_set rec_set_avx2 = REC_SET("avx2", NULL);
 #endif

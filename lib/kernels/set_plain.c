@@ -7,5 +7,6 @@
 #include "score_priv.h"
 #include "screen_priv.h"
 #include "set_priv.h"
+#include "sgd_priv.h"
 
 const struct rec_set rec_set_plain = REC_SET("plain", NULL);

@@ -42,12 +42,16 @@ struct rec_set {
     int (*dual)(float *x, const struct rec_ridge_rows *r, const float *d, float *scratch);
     void (*apply)(float *out, const struct rec_ridge_rows *r, const float *d, const float *p);
     void (*cg)(float *x, const struct rec_ridge_rows *r, const float *d, int steps, int jacobi, float *scratch);
+    void (*sgd_refresh)(struct rec_sgd_row *row, size_t n, float rate, float horizon);
+    double (*sgd)(const struct rec_sgd_block *b);
+    double (*sgd_pairs)(const struct rec_sgd_block *b);
 };
 
 /* The table of the kernels as this file's flags compile them. */
 #define REC_SET(name, narrow)                                                                                                 \
     {                                                                                                              \
-        name, narrow, VW, dot, axpy, gemv, scan, pack, score, tile, SCREEN, REACH, normal, spd, dual, apply, cg                    \
+        name, narrow, VW, dot, axpy, gemv, scan, pack, score, tile, SCREEN, REACH, normal, spd, dual, apply, cg,                   \
+            sgd_refresh, sgd, sgd_pairs                                                                                              \
     }
 
 extern const struct rec_set rec_set_plain;

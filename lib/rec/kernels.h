@@ -10,6 +10,7 @@
  *   rec_screen_*    which items can be among the k best of one user, by a pass over a quarter of the memory
  *   rec_ridge_*     the small regularized least-squares problem that alternating least squares solves for
  *                   every user and item: normal equations, Cholesky, the dual form, conjugate gradients
+ *   rec_kernels_sgd* steps of stochastic gradient descent over a block of ratings, or of pairs of items
  *
  * Example: the ten best items of each of 64 users, leaving out what they have seen.
  *
@@ -281,5 +282,58 @@ size_t rec_ridge_cg_scratch(size_t f);
  * jacobi: not 0 divides by the diagonal of A (Jacobi's preconditioner), which costs half a step more.
  */
 void rec_ridge_cg(float *x, const struct rec_ridge_rows *r, const float *d, int steps, int jacobi, void *scratch);
+
+/* -- stochastic gradient descent ------------------------------------------------------------------ */
+
+/* What is known of a user or an item beside its factors. Each has a rate of its own, which falls as its squared errors add up (AdaGrad; of the
+ * kind that LIBMF uses, Chin et al. 2015, with one number for a row's factors). */
+struct rec_sgd_row {
+    float bias;
+    float squares;        /* of its errors so far */
+    float penalty;        /* of factors and of the bias, a rating: */
+    float penalty_bias;
+    float rate, keep, keep_bias, unused; /* set by the kernels */
+};
+
+/* n ratings of one user, which follow each other in the block's arrays. */
+struct rec_sgd_run {
+    int32_t user;
+    int32_t n;
+};
+
+/*
+ * A block: all ratings of some users and some items. Blocks without a user or an item in common may be worked on at once.
+ * p, q, m: rows of ld floats; ld a multiple of 16, what is behind the last factor 0. The `spare` row of q and item_row are zeros, and stay so; each
+ * thread must have one for itself. An item is not twice in a run.
+ */
+struct rec_sgd_block {
+    const struct rec_sgd_run *run;
+    size_t n_runs;
+    const int32_t *item;
+    const float *value;   /* of rec_kernels_sgd: less their mean, and about 1 in size */
+    const int32_t *other; /* of rec_kernels_sgd_pairs: items that the user of the run did not choose */
+    float *p, *q;
+    const float *m;       /* added to a user's factors in every product, and not changed; or NULL */
+    size_t ld, spare;
+    struct rec_sgd_row *user_row, *item_row;
+    float rate, horizon;  /* a row's rate: rate / sqrt(1 + squares * horizon) */
+    float most;           /* errors beyond it count as if they were it */
+};
+
+/** Sets the rates of n rows from what they have seen: of items, before a block; users are seen to in their runs. */
+void rec_kernels_sgd_refresh(struct rec_sgd_row *row, size_t n, float rate, float horizon);
+
+/**
+ * One step for every rating, in their order, four of a user at once: with e = value - bias of both - (p + m) q,
+ *      q += rate_i (e (p + m) - penalty_i q),  p += rate_u (sum of e q - n penalty_u p),  biases likewise.
+ * Penalties are taken implicitly, x / (1 + rate penalty), which no rate makes unstable. Returns the sum of e^2, before the steps.
+ */
+double rec_kernels_sgd(const struct rec_sgd_block *b);
+
+/**
+ * The same for the loss ln(1 + e^-x), x = p (q_item - q_other) + their biases' difference, one pair for each entry of the runs
+ * (Rendle et al. 2009). Users have no bias. Returns the sum of the losses, before the steps.
+ */
+double rec_kernels_sgd_pairs(const struct rec_sgd_block *b);
 
 #endif
