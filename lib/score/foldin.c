@@ -97,7 +97,7 @@ static int init_part(struct rec_foldin_part *p, const struct rec_model *m, const
     if (strcmp(type, "ials") == 0 && p->factors) {
         if (init_implicit(p, m, params, err) < 0)
             return -1;
-    } else if (strcmp(type, "als") == 0 && p->factors && p->item_bias && p->spread > 0) {
+    } else if ((strcmp(type, "als") == 0 || strcmp(type, "sgd") == 0) && p->factors && p->item_bias && p->spread > 0) {
         init_ratings(p, params);
     } else if (strcmp(type, "bias") == 0 && p->item_bias) {
         p->kind = REC_FOLDIN_BIAS;
