@@ -28,14 +28,14 @@ enum solver { CG, CHOLESKY, SUBSPACE };
 static const struct rec_param params[] = {
     {.name = "factors", .def = 64, .min = 1, .max = 2048, .integer = true,
      .help = "numbers that describe a user and an item; more find finer taste, cost time and memory", .lo = 16, .hi = 256, .log = true},
-    {.name = "passes", .def = 16, .min = 1, .max = 10000, .integer = true, .help = "alternations of users and items"},
-    {.name = "regularization", .def = 0.25, .min = 0, .max = 1e6,
-     .help = "draws factors to zero; more for sparse data and many factors", .lo = 0.01, .hi = 10, .log = true},
+    {.name = "passes", .def = 8, .min = 1, .max = 10000, .integer = true, .help = "alternations of users and items"},
+    {.name = "regularization", .def = 0, .min = 0, .max = 1e6,
+     .help = "draws factors to zero; more for sparse data and many factors; 0: 3 over the fifth root of the number of pairs, at most 0.3", .lo = 0.01, .hi = 10, .log = true},
     {.name = "exponent", .def = 0.5, .min = 0, .max = 2,
      .help = "regularization grows with this power of how much is known of a row; 0: the same for all", .lo = 0, .hi = 1},
     {.name = "alpha", .def = 1, .min = 1e-6, .max = 1e6, .help = "weight of an observed pair"},
     {.name = "unobserved", .def = 0, .min = 0, .max = 1e6,
-     .help = "weight of every pair's pull to zero; 0: 0.3 alpha times the root of the share of pairs that are observed", .lo = 0.001, .hi = 1,
+     .help = "weight of every pair's pull to zero; 0: 2.5 alpha times the share of users who have what is consumed", .lo = 0.001, .hi = 1,
      .log = true},
     {.name = "weights", .def = 0, .min = 0, .max = 1, .choices = "equal|values",
      .help = "observed pairs weigh alpha each, or alpha times their value"},
@@ -43,7 +43,7 @@ static const struct rec_param params[] = {
      .help = "conjugate gradients, exact, or blocks of coordinates"},
     {.name = "steps", .def = 2, .min = 1, .max = 1000, .integer = true, .help = "steps of conjugate gradients a row and pass"},
     {.name = "block", .def = 32, .min = 1, .max = 2048, .integer = true, .help = "coordinates in a block of the subspace solver"},
-    {.name = "deviation", .def = 0.1, .min = 1e-6, .max = 100,
+    {.name = "deviation", .def = 0.01, .min = 1e-6, .max = 100,
      .help = "standard deviation of a random first score, before training"},
     {.name = NULL},
 };
@@ -373,17 +373,38 @@ static int tell(struct ials *s, const struct rec_model *model, const struct rec_
     return rec_models_tell(job, &progress, err);
 }
 
-/* The parameters as given, but for `unobserved`. Sparser data want a smaller weight, though more of it in all. */
-static void resolve(double *param, const struct rec_train_job *job)
+/* How large a share of the users have what is consumed: sum n_i^2 / (users sum n_i), n_i users having item i. Where few items are everybody's, an
+ * unobserved pair says more. On Gowalla, MovieTweetings and MovieLens this share is .002, .014 and .14, and the best weight 2 to 3 times as much. */
+static int set_unobserved(double *unobserved, const struct rec_ratings *r, double alpha, struct rec_err *err)
 {
-    const struct rec_ratings *r = job->ratings;
-    double share = (double)r->nnz / ((double)r->n_users * (double)r->n_items);
+    int64_t *count = rec_calloc(r->n_items, sizeof *count, "ials", err);
+    double squares = 0;
+
+    if (!count)
+        return -1;
+    for (size_t p = 0; p < r->nnz; p++)
+        count[r->item[p]]++;
+    for (size_t i = 0; i < r->n_items; i++)
+        squares += (double)count[i] * (double)count[i];
+    free(count);
+    *unobserved = r->nnz > 0 ? alpha * fmin(1, 2.5 * squares / (double)r->nnz / (double)r->n_users) : 0;
+    return 0;
+}
+
+/* The parameters as given, but for those that follow from the data. More pairs need less regularization: for an exponent of 0.5, 0.3 to 0.35 is the
+ * best for 80,000 pairs of MovieLens and of MovieTweetings, 0.2 for 720,000 of Gowalla. */
+static int resolve(double *param, const struct rec_train_job *job, struct rec_err *err)
+{
+    int status = 0;
 
     for (size_t i = 0; params[i].name; i++) {
         param[i] = job->param[i];
+        if (!strcmp(params[i].name, "regularization") && param[i] == 0 && job->ratings->nnz > 0)
+            param[i] = fmin(0.3, 3 * pow((double)job->ratings->nnz, -0.2));
         if (!strcmp(params[i].name, "unobserved") && param[i] == 0)
-            param[i] = 0.3 * rec_models_param(&rec_ials_type, job, "alpha") * sqrt(share);
+            status = set_unobserved(&param[i], job->ratings, rec_models_param(&rec_ials_type, job, "alpha"), err);
     }
+    return status;
 }
 
 static int train(struct rec_model *model, const struct rec_train_job *given, struct rec_err *err)
@@ -396,9 +417,9 @@ static int train(struct rec_model *model, const struct rec_train_job *given, str
     ptrdiff_t done;
     int rc = -1, stop = 0;
 
-    resolve(param, given);
     own.param = param;
-    if (rec_models_begin(model, &rec_ials_type, job, err) < 0 || set_up(&s, model, job, err) < 0 ||
+    *model = (struct rec_model){.n_users = 0};
+    if (resolve(param, given, err) < 0 || rec_models_begin(model, &rec_ials_type, job, err) < 0 || set_up(&s, model, job, err) < 0 ||
         (done = rec_models_resume(job, part, list_parts(part, &s), err)) < 0)
         goto out;
     if (job->warm && done == 0 && half_pass(&s, &s.item, &s.user, NULL, err) < 0)
