@@ -81,7 +81,8 @@ static void reload(struct server *s, struct stat refused[2], bool *broken)
     *broken = rec_serve_reload(s->serve, &changed, &err) < 0;
     if (*broken) {
         memcpy(refused, now, sizeof now);
-        fprintf(stderr, "%s: %s: not taken, the model before it stays\n", s->tool->about->name, err.text);
+        fprintf(stderr, "%s: %s: not taken, %s\n", s->tool->about->name, err.text,
+                changed ? "and the model before it was in the same file: there is none" : "the model before it stays");
     } else if (changed && s->worker.which == 0) {
         tool_note(s->tool, "%s: taken", s->config.model);
     }
@@ -368,10 +369,17 @@ static int make_workers(struct server *s, struct rec_err *err)
     return REC_WORKER;
 }
 
+static void end_with_words(void *context, const char *line)
+{
+    tell(context, line);
+    _exit(TOOL_FAILED);
+}
+
 static int answer_requests(struct server *s, struct rec_err *err)
 {
     int status;
 
+    rec_guard_start(end_with_words, s->tool);
     if (enter_sandbox(s, err) < 0 || open_service(s, err) < 0)
         return -1;
     set_signals(s->is_worker);

@@ -32,7 +32,7 @@ static void tell(void *context, const char *line)
 static void apologise(int out)
 {
     static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
-                               "\"detail\":\"the service could not be started\"}";
+                               "\"detail\":\"the service cannot be had at this moment\"}";
     struct rec_response response = {.status = 503, .type = "application/problem+json", .close = true};
     struct rec_buf text = {0};
 
@@ -44,14 +44,31 @@ static void apologise(int out)
     rec_buf_clear(&text);
 }
 
+struct one {
+    const struct tool *tool;
+    int out;
+};
+
+/* In the middle of a request: nothing of its answer was sent. */
+static void end_at_once(void *context, const char *line)
+{
+    const struct one *one = context;
+
+    apologise(one->out);
+    fprintf(stderr, "%s: %s\n", one->tool->about->name, line);
+    _exit(TOOL_FAILED);
+}
+
 int serve_connection(struct tool *tool, int in, int out, const struct rec_sql_driver *const *drivers, const struct rec_cache_driver *cache)
 {
     struct sigaction action = {.sa_handler = stop}; /* no SA_RESTART: a wait ends */
     struct rec_serve *serve = NULL;
     struct rec_serve_config config;
+    struct one one = {tool, out};
     struct rec_err err = {0};
     int status;
 
+    rec_guard_start(end_at_once, &one);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     if (serve_config(&config, tool, &err) < 0 || serve_state(-1, -1, &err) < 0 || serve_log(&config, "none", &err) < 0)

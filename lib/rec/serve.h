@@ -18,6 +18,7 @@
  *     service    counters
  *     known      what was read from the store before, as long as nothing was committed since
  *     cached     answers that were made before, by this process (answers) or by one that shares a cache
+ *     guard      words when a mapped file is made shorter
  *     supervise  a process that has others do the work, and starts them anew
  *     sandbox    giving up files and system calls that a server has no use for
  *     handle_*   the handlers, each file with its routes: recommendations, movies, feedback, users, tokens, keys, docs, service
@@ -85,7 +86,8 @@ void rec_serve_close(struct rec_serve *serve);
 /** What rec_inetd_serve and rec_listen_open are given. */
 const struct rec_connection_handler *rec_serve_handler(struct rec_serve *serve);
 /** Looks whether the model (or catalogue) file is another one than before; takes it when it is whole. A broken file is not taken: -1, and the
- *  old one stays. Safe while requests run, which keep the one that they began with. @param changed  may be NULL. */
+ *  old one stays, unless it was in the same file, which was changed in place: then there is none. Safe while requests run, which keep the one that they began with. @param changed  whether the one in use is another one now, or there is
+ *  none any more; may be NULL. */
 int rec_serve_reload(struct rec_serve *serve, bool *changed, struct rec_err *err);
 /** How many answers are being made by worker threads. */
 size_t rec_serve_pending(struct rec_serve *serve);
@@ -96,6 +98,15 @@ const char *rec_serve_openapi(void);
 
 /** What is counted in STATE/stats; ends in NULL. rec-metrics(1) reads it by the same table. */
 extern const struct rec_prom_metric *const rec_service_metrics[];
+
+/* ---- guard ----------------------------------------------------------------------------------------
+ *
+ * A file that is mapped (a model, a catalogue, counters) and made shorter by somebody is memory that is not there any more: the kernel sends SIGBUS to
+ * who reads it, in the middle of a request.
+ */
+/** From now on that ends this process with a line that names the file, of which `end` is told: it may end the process in its own way, which else SIGBUS
+ *  does. It runs in the place of what read the file, on its thread, and may use what that did not hold. */
+void rec_guard_start(void (*end)(void *context, const char *line), void *context);
 
 /* ---- supervise ------------------------------------------------------------------------------------
  *

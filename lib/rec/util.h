@@ -215,6 +215,8 @@ struct rec_in {
 
 /** @param path  "-" or NULL is standard input.  @return -1 when it cannot be opened or read, or is a terminal's or a directory. */
 int rec_in_open(struct rec_in *in, const char *path, struct rec_err *err);
+/** One that was opened already, and stays the caller's: from where it stands. @param name  for messages; borrowed */
+int rec_in_descriptor(struct rec_in *in, int fd, const char *name, struct rec_err *err);
 void rec_in_close(struct rec_in *in);
 
 /** An output. To standard output it is written as it comes. To a file it goes to one fixed temporary name beside it

@@ -16,13 +16,14 @@
 
 /* ---- the record of having verified ---- */
 
-/* "rec.verified/1 DEVICE INODE SIZE SECONDS NANOSECONDS", a line for the model and one for the catalogue: what the files were when they were read through. */
+/* "rec.verified/2 DIGEST DEVICE INODE SIZE SECONDS NANOSECONDS", a line for the model and one for the catalogue: what the files were when they were
+ * read through, and the digest of their data that they carry. */
 enum { LINE = 160 };
 
-static size_t describe(char out[LINE], const struct stat *st)
+static size_t describe(char out[LINE], const struct stat *st, uint32_t digest)
 {
-    return (size_t)snprintf(out, LINE, "rec.verified/1 %llu %llu %lld %lld %ld\n", (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
-                            (long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+    return (size_t)snprintf(out, LINE, "rec.verified/2 %08lx %llu %llu %lld %lld %ld\n", (unsigned long)digest, (unsigned long long)st->st_dev,
+                            (unsigned long long)st->st_ino, (long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
 }
 
 /* `found` stays "" where there is no record. */
@@ -44,10 +45,10 @@ static void read_record(char found[2 * LINE], const struct rec_serve *serve)
     found[n > 0 ? n : 0] = 0;
 }
 
-static bool is_recorded(const char *found, const struct stat *st)
+static bool is_recorded(const char *found, const struct stat *st, uint32_t digest)
 {
     char want[LINE];
-    size_t n = describe(want, st);
+    size_t n = describe(want, st, digest);
 
     for (; *found; found += strcspn(found, "\n"), found += *found == '\n')
         if (strncmp(found, want, n) == 0)
@@ -61,12 +62,12 @@ static void record(struct rec_serve *serve, const struct rec_current *current)
     char path[4096], text[2 * LINE];
     struct rec_out out;
     struct rec_err err;
-    size_t n = describe(text, &current->stat);
+    size_t n = describe(text, &current->stat, current->model.digest);
 
     if (!serve->config.state)
         return;
     if (current->has_labels)
-        n += describe(text + n, &current->catalogue_stat);
+        n += describe(text + n, &current->catalogue_stat, current->labels.catalogue.digest);
     snprintf(path, sizeof path, "%s/verified", serve->config.state);
     if (rec_out_open(&out, path, false, &err) < 0 || rec_out_write(&out, text, n, &err) < 0 || rec_out_commit(&out, &err) < 0) {
         rec_serve_say(serve, "%s", err.text);
@@ -97,20 +98,32 @@ static void close_current(struct rec_current *current)
     free(current);
 }
 
-/* Opens a file without reading what was read through before. *verified: it was; *known: it is surely the file that `st` describes. */
-static int open_file(struct rec_safetensors *file, struct stat *st, bool *verified, bool *known, const char *path, const char *found, struct rec_err *err)
+/* Opens a file without reading what was read through before: its head alone says what it claims to be, and the record whether it was found to be that.
+ * What is looked at is what is mapped, whatever takes the place of the file meanwhile. */
+static int open_file(struct rec_safetensors *file, struct stat *st, bool *verified, const char *path, const char *found, struct rec_err *err)
 {
+    int fd = open(path, O_RDONLY | O_CLOEXEC), status = -1;
     struct rec_in in;
-    struct stat after;
 
-    if (stat(path, st) < 0)
-        return rec_err_errno(err, "%s", path);
-    if (rec_in_open(&in, path, err) < 0)
-        return -1;
-    /* Between looking and opening it may have become another file, of which nothing is known. */
-    *known = stat(path, &after) == 0 && same_file(&after, st);
-    *verified = *known && is_recorded(found, st);
-    return rec_safetensors_parse(file, &in, *verified ? REC_SAFETENSORS_VERIFIED : 0, err);
+    *verified = found[0] != 0;
+    if (fd < 0 || fstat(fd, st) < 0) {
+        rec_err_errno(err, "%s", path);
+        goto out;
+    }
+    if (*verified) {
+        if (rec_in_descriptor(&in, fd, path, err) < 0 || rec_safetensors_parse(file, &in, REC_SAFETENSORS_VERIFIED, err) < 0)
+            goto out;
+        status = 0;
+        *verified = is_recorded(found, st, file->crc32c);
+        if (*verified)
+            goto out;
+        rec_safetensors_close(file);
+    }
+    status = rec_in_descriptor(&in, fd, path, err) < 0 ? -1 : rec_safetensors_parse(file, &in, 0, err);
+out:
+    if (fd >= 0)
+        close(fd);
+    return status;
 }
 
 static int read_files(struct rec_current *current, struct rec_serve *serve, struct rec_err *err)
@@ -118,19 +131,18 @@ static int read_files(struct rec_current *current, struct rec_serve *serve, stru
     const char *catalogue = serve->config.catalogue;
     char found[2 * LINE];
     struct rec_safetensors file;
-    bool verified, known, also = true, known_too = true;
+    bool verified, also = true;
 
     read_record(found, serve);
-    if (open_file(&file, &current->stat, &verified, &known, serve->config.model, found, err) < 0 ||
-        rec_model_load(&current->model, &file, err) < 0)
+    if (open_file(&file, &current->stat, &verified, serve->config.model, found, err) < 0 || rec_model_load(&current->model, &file, err) < 0)
         return -1;
     if (catalogue) {
-        if (open_file(&file, &current->catalogue_stat, &also, &known_too, catalogue, found, err) < 0 ||
+        if (open_file(&file, &current->catalogue_stat, &also, catalogue, found, err) < 0 ||
             rec_labels_load(&current->labels, &file, &current->model.items, err) < 0)
             return -1;
         current->has_labels = true;
     }
-    if (known && known_too && !(verified && also))
+    if (!(verified && also))
         record(serve, current);
     return 0;
 }
@@ -257,6 +269,28 @@ static bool is_current(struct rec_serve *serve)
     return same;
 }
 
+/* Whether the file is the one that is mapped, and is not what it was: written to, or cut short, where it lies. */
+static bool is_changed(const char *path, const struct stat *was)
+{
+    struct stat now;
+
+    return path && stat(path, &now) == 0 && now.st_dev == was->st_dev && now.st_ino == was->st_ino && !same_file(&now, was);
+}
+
+/* A file that was changed in place changed in our memory too: what it was is no more, and what it is was refused. */
+static bool drop_changed(struct rec_serve *serve)
+{
+    struct rec_current *current = rec_current_take(serve);
+    bool changed = current && (is_changed(serve->config.model, &current->stat) ||
+                               (current->has_labels && is_changed(serve->config.catalogue, &current->catalogue_stat)));
+
+    if (current)
+        rec_current_give(current);
+    if (changed)
+        rec_current_drop(serve);
+    return changed;
+}
+
 int rec_current_load(struct rec_serve *serve, bool *changed, struct rec_err *err)
 {
     struct rec_current *next;
@@ -267,8 +301,13 @@ int rec_current_load(struct rec_serve *serve, bool *changed, struct rec_err *err
         return 0;
     next = open_current(serve, err);
     rec_service_add(serve, &rec_service_reloads, "outcome", next ? "taken" : "refused");
-    if (!next)
+    if (!next) {
+        bool dropped = drop_changed(serve);
+
+        if (changed)
+            *changed = dropped;
         return -1;
+    }
     rec_stats_set(rec_stats_series(serve->stats, &rec_service_loaded, ""), next->loaded);
     put(serve, next);
     if (changed)

@@ -244,6 +244,9 @@ void rec_dispatch_fields(struct rec_serve *serve, struct rec_exchange *x)
     struct rec_response *r = &x->response;
     bool page = r->type && strncmp(r->type, "text/html", 9) == 0;
 
+    /* What is missing, somebody has to put there: it may take them a while. */
+    if (r->status == 503 && !memmem(r->fields.data ? r->fields.data : "", r->fields.len, "Retry-After:", 12))
+        rec_response_field(r, "Retry-After", "5");
     rec_buf_add(&r->fields, always, sizeof always - 1);
     if (!page)
         rec_response_field(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");

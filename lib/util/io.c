@@ -96,6 +96,12 @@ int rec_in_open(struct rec_in *in, const char *path, struct rec_err *err)
     return status;
 }
 
+int rec_in_descriptor(struct rec_in *in, int fd, const char *name, struct rec_err *err)
+{
+    *in = (struct rec_in){.name = name};
+    return load(in, fd, err);
+}
+
 void rec_in_close(struct rec_in *in)
 {
     if (in->mapped)

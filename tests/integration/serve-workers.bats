@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # A server of several processes on one socket: what they share, and what happens when one of them, or all, come to an end.
+# shellcheck disable=SC2030,SC2031 # every test is a subshell: SERVE is its own
 
 load ../helper
 load ../store
@@ -123,6 +124,47 @@ END
     mv good.rec model.rec
     kill -HUP "$SERVE"
     within 100 eval '[ "$(workers | wc -l)" -eq 2 ]'
+}
+
+@test "a model that is made shorter in place: words, an end, and a new beginning when there is a whole one" {
+    cp model.rec good.rec
+    # A process for one connection: the client is told.
+    mkfifo in
+    rec-serve model.rec <in >out 2>err &
+    pid=$!
+    exec 7>in
+    get '/recommendations/1' >&7
+    within 100 grep -qa '^HTTP/1.1 200' out
+    truncate -s 4096 model.rec
+    get '/recommendations/2' >&7
+    exec 7>&-
+    status=0
+    wait $pid || status=$?
+    [ "$status" -eq 1 ]
+    [ "$(grep -ac '^HTTP/1.1' out)" -eq 2 ]
+    grep -qa '^HTTP/1.1 503' out
+    grep -q 'model.rec: was made shorter while it was in use' err
+    # A server that listens. When its look at the file, once a second, comes first, it has no model any more, and says so.
+    for workers in 1 2; do
+        cp good.rec new.rec && mv new.rec model.rec
+        serve_start --workers $workers --log none model.rec
+        curl -sS -o /dev/null -f "$URL/recommendations/1"
+        truncate -s 4096 model.rec
+        curl -s -o /dev/null -w '%{http_code}\n' "$URL/recommendations/2" >code || :
+        grep -qE '^(000|503)$' code
+        within 50 grep -qE 'model.rec: was made shorter while it was in use|truncated at byte 4096.*not taken, and the model before it was in the same file' serve.err
+        cp good.rec new.rec && mv new.rec model.rec
+        if [ $workers -eq 1 ] && grep -q 'was made shorter' serve.err; then
+            status=0
+            wait "$SERVE" || status=$?
+            [ "$status" -eq 1 ]
+            SERVE=
+            continue
+        fi
+        kill -HUP "$SERVE"
+        within 100 curl -sS -o /dev/null -f "$URL/recommendations/1"
+        serve_stop
+    done
 }
 
 @test "wrong passwords by the dozen take no more memory with four workers than with one" {
