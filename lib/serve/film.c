@@ -157,6 +157,12 @@ void rec_film_describe(struct rec_json *json, const struct rec_current *m, size_
     rec_json_real(json, "popularity", rec_film_popularity(m, film));
 }
 
+void rec_film_describe_item(struct rec_json *json, const struct rec_current *m, int32_t item)
+{
+    rec_film_write(json, m, item);
+    rec_json_real(json, "popularity", m->model.popularity ? (double)m->model.popularity[item] : 0);
+}
+
 void rec_film_score(struct rec_json *json, const char *key, float score)
 {
     rec_json_float(json, key, score);

@@ -20,6 +20,8 @@ int32_t rec_film_item(const struct rec_current *m, size_t film);
 int32_t rec_film_find(const struct rec_current *m, const char *id);
 double rec_film_popularity(const struct rec_current *m, size_t film);
 void rec_film_describe(struct rec_json *json, const struct rec_current *m, size_t film);
+/** The same members of an item of the model, whether it is among the films or not. */
+void rec_film_describe_item(struct rec_json *json, const struct rec_current *m, int32_t item);
 void rec_film_score(struct rec_json *json, const char *key, float score);
 /** By `genre` and `year` of the query or the body: *allowed, to be freed, for each item of the model, or (`films`) each film; NULL: no choice was
  *  made. Without a catalogue nothing is allowed. @return 0, 1: a problem was answered, -1 */

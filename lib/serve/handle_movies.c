@@ -172,16 +172,20 @@ static int get_latest(struct rec_call *c, struct rec_err *err)
     return answer_films(c, "-year", 0, (size_t)rec_call_int(c, "k", 10), false, err);
 }
 
+/* One that the catalogue lacks and the model knows is there too, by its id: it is among what is recommended. */
 static int get_movie(struct rec_call *c, struct rec_err *err)
 {
-    int32_t film = rec_film_find(c->current, c->param[0]);
+    int32_t film = rec_film_find(c->current, c->param[0]), item = film < 0 ? rec_ids_find(&c->current->model.items, c->param[0], strlen(c->param[0])) : -1;
     struct rec_json json;
 
     (void)err;
-    if (film < 0)
+    if (film < 0 && item < 0)
         return rec_answer_problem(c, 404, "there is no such movie");
     json = rec_answer_begin(c, 200);
-    rec_film_describe(&json, c->current, (size_t)film);
+    if (film >= 0)
+        rec_film_describe(&json, c->current, (size_t)film);
+    else
+        rec_film_describe_item(&json, c->current, item);
     rec_answer_end(&json);
     rec_response_field(&c->x->response, "Cache-Control", "public, max-age=60");
     return 0;

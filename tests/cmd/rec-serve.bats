@@ -25,6 +25,26 @@ teardown() {
     grep '^{"user_id"' out | jq -r '.items[].movie_id' | diff want -
 }
 
+@test "a film of the catalogue alone, of the model alone, of neither" {
+    {
+        head -n 1 "$ROOT/data/sample/movies.csv"
+        sed 1d "$ROOT/data/sample/movies.csv" | head -n 40
+        echo '99999,Nobody Has Seen It (2031),Drama'
+    } >some.csv
+    rec-ingest -q --movies some.csv >some.rec
+    known=$(rec-recommend -q -u 1 -k 500 model.rec | cut -d, -f2 | sed 1d | grep -vxFf <(sed 1d some.csv | cut -d, -f1) | head -n 1)
+    first=$(sed -n 2p some.csv | cut -d, -f1)
+    get "/movies/$first" /movies/99999 "/movies/$known" /movies/no-such-film | rec-serve -c some.rec model.rec >out
+    grep -a '^{' out >bodies
+    jq -se --arg first "$first" '.[0].movie_id == $first and .[0].title != null' bodies
+    jq -se '.[1].movie_id == "99999" and .[1].year == 2031 and .[1].popularity == 0' bodies
+    jq -se --arg known "$known" '.[2] | .movie_id == $known and .title == null and .year == null and .genres == [] and .popularity > 0' bodies
+    jq -se '.[3].status == 404 and .[3].title == "Not Found"' bodies
+    grep -aq '^Content-Type: application/problem+json' out
+    get "/movies/$known" /movies/99999 | rec-serve model.rec | grep -a '^{' >bodies
+    jq -se --arg known "$known" '.[0].movie_id == $known and .[0].title == null and .[1].status == 404' bodies
+}
+
 @test "a malformed request is the last one of its connection" {
     { printf 'GET /healthz  HTTP/1.1\r\nHost: x\r\n\r\n'; get /healthz; } | rec-serve model.rec >out
     grep -q '^HTTP/1.1 400 Bad Request' out
