@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A model of rec (rec.model/1) as a python_function of MLflow: it predicts as rec-predict does, and recommends as rec-recommend.
+"""A model of rec (rec.model/1 or /2) as a python_function of MLflow: it predicts as rec-predict does, and recommends as rec-recommend.
 
     model = mlflow.pyfunc.load_model("models:/rec@production")
     model.predict(pandas.DataFrame({"user": ["1", "1"], "item": ["50", "172"]}))    # a score for each pair
@@ -8,8 +8,9 @@
 Needs numpy and safetensors. A model is scored by the tensors that it has:
 
     score(u, i) = mean + user_bias[u] + item_bias[i] + <user_factors[u], item_factors[i]>
+                + |H|^-e sum over j in H of links[j][i] + sum over (v, w) near u, v having i, of w
 
-where what is absent, or unknown to the model, counts as nothing; scores that are ratings stay within those seen in training.
+where H is what u has liked (all that was seen, unless the file tells them apart), e is the history_exponent, and what is absent, or unknown to the model, counts as nothing; scores that are ratings stay within those seen in training.
 """
 import numpy as np
 from safetensors import safe_open
@@ -48,6 +49,20 @@ class _Ids:
         return np.fromiter((get(_text(v), -1) for v in values), dtype=np.int64, count=len(values))
 
 
+class _Rows:
+    """Sparse rows: row r is index[ptr[r]:ptr[r + 1]], with weights or without."""
+
+    def __init__(self, tensor, prefix, index):
+        self.ptr, self.index, self.weight = (tensor.get(f"{prefix}_{name}") for name in ("ptr", index, "weight"))
+
+    def __bool__(self):
+        return self.ptr is not None
+
+    def __getitem__(self, row):
+        part = slice(self.ptr[row], self.ptr[row + 1])
+        return self.index[part], None if self.weight is None else self.weight[part]
+
+
 class Model:
     def __init__(self, path):
         with safe_open(path, framework="numpy") as file:
@@ -55,8 +70,8 @@ class Model:
             names = set(file.keys())
             tensor = {name: file.get_tensor(name) for name in names}
         kind, _, version = meta.get("format", "").partition("/")
-        if kind != "rec.model" or version != "1":
-            raise ValueError(f"{path}: is not of format rec.model/1")
+        if kind != "rec.model" or version not in ("1", "2"):
+            raise ValueError(f"{path}: is not of format rec.model/1 or rec.model/2")
         self.type = meta["type"]
         self.mean = float(meta.get("mean", 0))
         self.low, self.high = float(meta.get("low", 0)), float(meta.get("high", 0))
@@ -65,6 +80,9 @@ class Model:
         self.items = _Ids(tensor["items.bytes"], tensor["items.offsets"])
         self.popularity = tensor["popularity"]
         self.seen_ptr, self.seen_item = tensor["seen_ptr"], tensor["seen_item"]
+        self.history = _Rows(tensor, "liked", "item") or _Rows(tensor, "seen", "item")
+        self.exponent = float(meta.get("history_exponent", 0))
+        self.links, self.sparse_links, self.near = tensor.get("links"), _Rows(tensor, "link", "item"), _Rows(tensor, "near", "user")
         self.user_bias, self.item_bias = tensor.get("user_bias"), tensor.get("item_bias")
         self.user_factors, self.item_factors = tensor.get("user_factors"), tensor.get("item_factors")
 
@@ -106,13 +124,45 @@ class Model:
             both = np.flatnonzero(known_user & known_item)
             for part in (both[i : i + _PART] for i in range(0, len(both), _PART)):
                 score[part] += np.einsum("ij,ij->i", self.user_factors[users[part]], self.item_factors[items[part]], dtype=np.float64)
+        if self._linked:
+            for user in np.unique(users[known_user & known_item]):
+                rows = np.flatnonzero((users == user) & known_item)
+                score[rows] += self._from_history(user)[items[rows]]
         if self.ratings:
             score = np.clip(score, self.low, self.high)
         return score.astype(np.float32)
 
+    @property
+    def _linked(self):
+        return self.links is not None or bool(self.sparse_links) or bool(self.near)
+
+    def _from_history(self, user):
+        """What links and neighbours add to the score of each item."""
+        score = np.zeros(len(self.items.names))
+        history = self.history[user][0]
+        for item in history if self.sparse_links else ():
+            to, weight = self.sparse_links[item]
+            score[to] += weight
+        if self.links is not None:
+            score += self.links[history].sum(axis=0, dtype=np.float64)
+        if len(history):
+            score *= len(history) ** -self.exponent
+        if self.near:
+            for other, weight in zip(*self.near[user]):
+                score[self.history[other][0]] += weight
+        return score
+
     def _known(self, user):
         if user < 0:
             return False
+        if self._linked:
+            history = self.history[user][0]
+            ptr = self.sparse_links.ptr
+            if (self.links is not None and len(history)) or (self.near and len(self.near[user][0])) or (
+                    self.sparse_links and np.any(ptr[history + 1] > ptr[history])):
+                return True
+            if self.user_factors is None:
+                return False
         if self.user_factors is None:
             return self.seen_ptr[user + 1] > self.seen_ptr[user]
         return bool(np.any(self.user_factors[user]))
@@ -128,8 +178,12 @@ class Model:
                 score = self.item_factors @ self.user_factors[user]
                 if self.item_bias is not None:
                     score = score + self.item_bias
+            elif self._linked:
+                score = np.zeros(len(self.items.names)) if self.item_bias is None else self.item_bias
             else:
                 score = self.popularity if self.item_bias is None else self.item_bias
+            if self._linked:
+                score = (score + self._from_history(user)).astype(np.float32)
         allowed = np.ones(len(self.items.names), dtype=bool)
         if user >= 0 and not include_seen:
             allowed[self.seen_item[self.seen_ptr[user] : self.seen_ptr[user + 1]]] = False

@@ -234,7 +234,30 @@ static int for_visitor(struct rec_call *c, struct rec_err *err)
     return status;
 }
 
-/* Users by the cosine of their factors. */
+/* By the cosine of their factors. Those without any are far from everybody. */
+static void near_by_factors(float *score, const struct rec_model *m, int32_t u)
+{
+    float own;
+
+    rec_kernels_gemv(score, m->user_factors, m->n_users, m->factors, m->factors, m->user_factors + (size_t)u * m->factors, NULL);
+    own = sqrtf(score[u] > 0 ? score[u] : 1);
+    for (size_t v = 0; v < m->n_users; v++) {
+        const float *x = m->user_factors + v * m->factors;
+        float norm = sqrtf(rec_kernels_dot(x, x, m->factors)) * own;
+
+        score[v] = norm > 0 ? score[v] / norm : -INFINITY;
+    }
+}
+
+/* Those that the model keeps of each user. */
+static void near_by_rows(float *score, const struct rec_model *m, int32_t u)
+{
+    for (size_t v = 0; v < m->n_users; v++)
+        score[v] = -INFINITY;
+    for (int64_t p = m->near_ptr[u]; p < m->near_ptr[u + 1]; p++)
+        score[m->near_user[p]] = m->near_weight[p];
+}
+
 static int neighbors(struct rec_call *c, struct rec_err *err)
 {
     const struct rec_model *m = &c->current->model;
@@ -243,28 +266,24 @@ static int neighbors(struct rec_call *c, struct rec_err *err)
     size_t k = (size_t)rec_call_int(c, "k", 10), n, len;
     struct rec_topk_hit hit[100];
     struct rec_json json;
-    float *score, own;
+    float *score;
 
-    if (u < 0 || !m->user_factors)
+    if (u < 0 || (!m->user_factors && !m->near_ptr))
         return rec_answer_problem(c, 404, u < 0 ? "the model does not know this user" : "this model knows no nearness of users");
     score = rec_malloc(m->n_users, sizeof *score, "neighbors", err);
     if (!score)
         return -1;
-    rec_kernels_gemv(score, m->user_factors, m->n_users, m->factors, m->factors, m->user_factors + (size_t)u * m->factors, NULL);
-    own = sqrtf(score[u] > 0 ? score[u] : 1);
-    for (size_t v = 0; v < m->n_users; v++) {
-        const float *x = m->user_factors + v * m->factors;
-        float norm = sqrtf(rec_kernels_dot(x, x, m->factors)) * own;
-
-        score[v] = norm > 0 ? score[v] / norm : -2;
-    }
+    if (m->near_ptr)
+        near_by_rows(score, m, u);
+    else
+        near_by_factors(score, m, u);
     n = rec_topk_scan(hit, k < m->n_users ? k : m->n_users, score, m->n_users, &(struct rec_topk_seen){&u, 1}, NULL);
     free(score);
     json = rec_answer_begin(c, 200);
     rec_answer_text(&json, "user_id", user);
     rec_answer_text(&json, "model", c->current->version);
     rec_json_array(&json, "neighbors");
-    for (size_t i = 0; i < n && hit[i].score > -1.5F; i++) {
+    for (size_t i = 0; i < n; i++) {
         const char *text = rec_ids_get(&m->users, (size_t)hit[i].item, &len);
 
         rec_json_object(&json, NULL);

@@ -14,7 +14,7 @@ setup_file() {
     cd "$BATS_FILE_TMPDIR/models" || return 1
     rec-synth -q --users 60 --items 70 --ratings 1500 --seed 3 --format rec -o all.rec
     rec-split -q --seed 1 --out-test test.rec all.rec >train.rec
-    for m in popular bias als; do rec-train -q --seed 1 --model $m train.rec -o $m.rec; done
+    for m in popular bias als itemknn userknn; do rec-train -q --seed 1 --model $m train.rec -o $m.rec; done
     rec-train -q --seed 1 --model ials --trace trace.csv train.rec -o ials.rec
     rec-eval -q -k 10 ials.rec test.rec >metrics.json
     for s in 2 3 4 5; do rec-train -q --seed $s --model ials --factors 8 train.rec -o ials$s.rec; done
@@ -136,7 +136,7 @@ until_told() {
 
 @test "mlflow.pyfunc loads every type of model, predicts as rec-predict and recommends as rec-recommend" {
     names=
-    for m in popular bias als ials; do
+    for m in popular bias als ials itemknn userknn; do
         NAME=pyfunc-$m
         registry $m "$MODELS/$m.rec"
         mlflow alias $m 1 production

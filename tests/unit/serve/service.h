@@ -113,7 +113,7 @@ static inline void service_movies(const struct rec_synth_options *o)
     rec_catalogue_clear(&catalogue);
 }
 
-/* ials.rec and ials2.rec (another seed), als.rec, popular.rec, movies.rec */
+/* ials.rec and ials2.rec (another seed), als.rec, popular.rec, itemknn.rec, userknn.rec, movies.rec */
 static inline void service_files(void)
 {
     struct rec_synth_options o;
@@ -131,6 +131,8 @@ static inline void service_files(void)
     service_train(service_path("ials2.rec"), "ials", &ratings, 2);
     service_train(service_path("als.rec"), "als", &ratings, 1);
     service_train(service_path("popular.rec"), "popular", &ratings, 1);
+    service_train(service_path("itemknn.rec"), "itemknn", &ratings, 1);
+    service_train(service_path("userknn.rec"), "userknn", &ratings, 1);
     service_movies(&o);
     rec_ratings_clear(&ratings);
 }

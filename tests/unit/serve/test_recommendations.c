@@ -73,7 +73,7 @@ static void begin(struct service *s, void **state, const char *model)
 
 static void of_the_trained(void **state)
 {
-    static const char *const models[] = {"ials.rec", "als.rec", "popular.rec"};
+    static const char *const models[] = {"ials.rec", "als.rec", "popular.rec", "itemknn.rec", "userknn.rec"};
 
     struct rec_topk_hit hit[SERVICE_ITEMS];
     struct rec_rank rank;
@@ -188,7 +188,8 @@ static void likes_beside_ratings(void **state)
 
 /* ---- visitors and reasons ---- */
 
-static void visitors(void **state)
+/* A visitor's list is that of who is folded in. */
+static void visitor_of(struct service *s, const char *model)
 {
     int32_t item[3];
     float value[3] = {1, 1, 1};
@@ -196,44 +197,53 @@ static void visitors(void **state)
     struct rec_topk_hit hit[15];
     struct rec_foldin foldin;
     struct rec_model m;
-    struct service s;
     ptrdiff_t n;
 
-    begin(&s, state, NULL);
-    read_model(&m, "ials.rec");
+    read_model(&m, model);
     service_ok(rec_foldin_init(&foldin, &m, &service_err));
     item[0] = rec_ids_find(&m.items, "1", 1), item[1] = rec_ids_find(&m.items, "11", 2), item[2] = rec_ids_find(&m.items, "2", 1);
     assert_true(item[0] >= 0 && item[1] > item[0] && item[2] > item[1]);
     service_ok(rec_foldin_user(&v, &foldin, &service_err));
     n = rec_foldin_rank(hit, 15, &m, NULL, &v, item, 3, NULL, &service_err);
     rec_foldin_forget(&v);
-    service_expect(&s, 200, "POST", "/recommendations", NULL,
+    service_expect(s, 200, "POST", "/recommendations", NULL,
                    "{\"k\":15,\"items\":[{\"movie_id\":\"2\"},{\"movie_id\":\"1\"},{\"movie_id\":\"1\"},{\"movie_id\":\"11\"},{\"movie_id\":\"no\"}]}");
-    same(&s, &m, hit, (size_t)n, "a visitor");
-    assert_int_equal(service_int(&s, "unknown_movies"), 1);
-    assert_int_equal(rec_json_kind(service_get(&s, "user_id")), REC_JSON_NULL);
-    service_expect(&s, 200, "POST", "/recommendations", NULL, "{\"items\":[]}");
-    assert_string_equal(service_text(&s, "basis"), "popular");
+    same(s, &m, hit, (size_t)n, "a visitor");
+    assert_int_equal(service_int(s, "unknown_movies"), 1);
+    assert_int_equal(rec_json_kind(service_get(s, "user_id")), REC_JSON_NULL);
+    rec_foldin_clear(&foldin);
+    rec_model_clear(&m);
+}
+
+static void visitors(void **state)
+{
+    static const char *const models[] = {"ials.rec", "itemknn.rec", "userknn.rec"};
+    struct service s;
+
+    begin(&s, state, NULL);
+    for (size_t t = 0; t < REC_LENGTH(models); t++) {
+        service_copy(s.model, service_path(models[t]));
+        service_ok(rec_serve_reload(s.serve, NULL, &service_err));
+        visitor_of(&s, models[t]);
+        service_expect(&s, 200, "POST", "/recommendations", NULL, "{\"items\":[]}");
+        assert_string_equal(service_text(&s, "basis"), "popular");
+    }
     service_expect(&s, 422, "POST", "/recommendations", NULL, "{\"items\":[{}]}");
     assert_true(service_names_place(&s, "/items/0/movie_id"));
     service_expect(&s, 422, "POST", "/recommendations", NULL, "{\"k\":0,\"items\":[]}");
     service_expect(&s, 422, "POST", "/recommendations", NULL, "{\"k\":1001,\"items\":[]}");
-    rec_foldin_clear(&foldin);
-    rec_model_clear(&m);
     service_end(&s);
 }
 
 /* What the films of a history of two add to a score is the score. */
-static void reasons(void **state)
+static void reasons_of(struct service *s)
 {
-    struct service s;
     size_t whole = 0;
 
-    begin(&s, state, NULL);
-    service_expect(&s, 200, "POST", "/recommendations", NULL,
+    service_expect(s, 200, "POST", "/recommendations", NULL,
                    "{\"k\":50,\"explain\":true,\"items\":[{\"movie_id\":\"1\"},{\"movie_id\":\"2\"}]}");
-    for (size_t i = 0; i < length(&s); i++) {
-        const struct rec_json_value *list = rec_json_get(rec_json_at(service_get(&s, "items"), i), "reasons");
+    for (size_t i = 0; i < length(s); i++) {
+        const struct rec_json_value *list = rec_json_get(rec_json_at(service_get(s, "items"), i), "reasons");
         double sum = 0, last = INFINITY, part;
 
         for (size_t r = 0; r < rec_json_length(list); r++) {
@@ -243,15 +253,53 @@ static void reasons(void **state)
             last = part;
         }
         if (rec_json_length(list) == 2) {
-            assert_float_equal(sum, score(&s, i), 1e-4);
+            assert_float_equal(sum, score(s, i), 1e-4);
             whole++;
         }
     }
     assert_true(whole > 5);
-    service_expect(&s, 200, "GET", "/recommendations/me?explain=true", s.token[SERVICE_USER], NULL);
-    assert_true(rec_json_length(rec_json_get(rec_json_at(service_get(&s, "items"), 0), "reasons")) > 0);
-    service_expect(&s, 200, "GET", "/recommendations/me", s.token[SERVICE_USER], NULL);
-    assert_null(strstr(s.text, "reasons"));
+    service_expect(s, 200, "GET", "/recommendations/me?explain=true", s->token[SERVICE_USER], NULL);
+    assert_true(rec_json_length(rec_json_get(rec_json_at(service_get(s, "items"), 0), "reasons")) > 0);
+    service_expect(s, 200, "GET", "/recommendations/me", s->token[SERVICE_USER], NULL);
+    assert_null(strstr(s->text, "reasons"));
+}
+
+static void reasons(void **state)
+{
+    static const char *const models[] = {"ials.rec", "itemknn.rec", "userknn.rec"};
+    struct service s;
+
+    begin(&s, state, NULL);
+    for (size_t t = 0; t < REC_LENGTH(models); t++) {
+        service_copy(s.model, service_path(models[t]));
+        service_ok(rec_serve_reload(s.serve, NULL, &service_err));
+        reasons_of(&s);
+    }
+    service_end(&s);
+}
+
+/* A model that keeps neighbours tells of them, and what an item is linked with is similar. */
+static void neighbors_and_links(void **state)
+{
+    const struct rec_json_value *list;
+    struct service s;
+
+    begin(&s, state, "userknn.rec");
+    service_expect(&s, 200, "GET", "/users/3/neighbors?k=4", s.token[SERVICE_ANALYST], NULL);
+    list = service_get(&s, "neighbors");
+    assert_int_equal(rec_json_length(list), 4);
+    for (size_t i = 0; i < 4; i++) {
+        double near, before = INFINITY;
+        assert_int_equal(rec_json_number(&near, rec_json_get(rec_json_at(list, i), "score")), 0);
+        if (i > 0)
+            assert_int_equal(rec_json_number(&before, rec_json_get(rec_json_at(list, i - 1), "score")), 0);
+        assert_true(near > 0 && near <= before);
+    }
+    service_copy(s.model, service_path("itemknn.rec"));
+    service_ok(rec_serve_reload(s.serve, NULL, &service_err));
+    service_expect(&s, 404, "GET", "/users/3/neighbors", s.token[SERVICE_ANALYST], NULL);
+    service_expect(&s, 200, "GET", "/similar-movies/1?k=5", NULL, NULL);
+    assert_int_equal(length(&s), 5);
     service_end(&s);
 }
 
@@ -518,7 +566,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_the_trained), cmocka_unit_test(of_the_unknown), cmocka_unit_test(after_feedback), cmocka_unit_test(likes_beside_ratings),
-        cmocka_unit_test(visitors), cmocka_unit_test(reasons), cmocka_unit_test(choices), cmocka_unit_test(swapped), cmocka_unit_test(broken),
+        cmocka_unit_test(visitors), cmocka_unit_test(reasons), cmocka_unit_test(neighbors_and_links),
+        cmocka_unit_test(choices), cmocka_unit_test(swapped), cmocka_unit_test(broken),
         cmocka_unit_test(verified_once),
     };
 
