@@ -215,7 +215,7 @@ INLINE float pair_step(const struct rec_sgd_block *b, float *p, struct rec_sgd_r
     pair_dots(&s, p, b->ld);
     for (size_t t = 0; t < n; t++) {
         float x = clip(s.dot[t] + s.yes_row[t]->bias - s.no_row[t]->bias, 30), odds = expf(-x);
-        s.gain[t] = odds / (1 + odds);
+        s.gain[t] = item[t] == other[t] ? 0 : odds / (1 + odds);
         loss += log1pf(odds);
         squares += s.gain[t] * s.gain[t];
     }
@@ -225,6 +225,8 @@ INLINE float pair_step(const struct rec_sgd_block *b, float *p, struct rec_sgd_r
         s.move[t] = user->rate * s.gain[t];
     pair_move(&s, p, b->ld, n == BATCH ? user->keep : 1 / (1 + (float)n * user->rate * user->penalty));
     for (size_t t = 0; t < n; t++) {
+        if (item[t] == other[t])
+            continue;
         pair_row(s.yes_row[t], s.gain[t]);
         pair_row(s.no_row[t], -s.gain[t]);
     }

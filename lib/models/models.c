@@ -18,6 +18,7 @@ const struct rec_model_type *const rec_models[] = {
     &rec_als_type,
     &rec_ials_type,
     &rec_sgd_type,
+    &rec_bpr_type,
     &rec_gfcf_type,
     &rec_bspm_type,
     &rec_ease_type,

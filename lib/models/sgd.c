@@ -113,17 +113,6 @@ static void set_penalties(struct rec_sgd_row *row, const struct rec_strata_side 
     }
 }
 
-/* Rows by their numbers' streams; who has no ratings stays at zero. */
-static void set_factors(float *x, const struct sgd *s, const struct rec_strata_side *side, const float *count, double deviation, uint64_t seed)
-{
-    for (size_t k = 0; k < side->n; k++) {
-        struct rec_rng rng;
-        rec_rng_seed(&rng, seed, (uint64_t)side->number[k] + 1);
-        for (size_t j = 0; count[side->number[k]] > 0 && j < s->f; j++)
-            x[k * s->ld + j] = (float)(deviation * rec_rng_normal(&rng));
-    }
-}
-
 static int begin_rows(struct sgd *s, const struct rec_train_job *job, const float *popularity, struct rec_err *err)
 {
     double deviation = sqrt(rec_models_param(&rec_sgd_type, job, "deviation") / sqrt((double)s->f)), unused;
@@ -136,8 +125,8 @@ static int begin_rows(struct sgd *s, const struct rec_train_job *job, const floa
         count[u] = (float)(s->r->user_ptr[u + 1] - s->r->user_ptr[u]);
     set_penalties(s->user, &s->strata.user, count, job);
     set_penalties(s->item, &s->strata.item, popularity, job);
-    set_factors(s->p, s, &s->strata.user, count, deviation, job->seed ^ 0x70);
-    set_factors(s->q, s, &s->strata.item, popularity, deviation, job->seed ^ 0x71);
+    rec_strata_random(s->p, s->f, s->ld, &s->strata.user, count, deviation, job->seed ^ 0x70);
+    rec_strata_random(s->q, s->f, s->ld, &s->strata.item, popularity, deviation, job->seed ^ 0x71);
     if (rec_strata_run(&s->strata, 0, job->seed, s->threads, add_items, s, &unused, err) < 0)
         goto out;
     set_biases(s->item, &s->strata.item, popularity);
@@ -205,38 +194,22 @@ static int run_block(void *context, const struct rec_strata *t, size_t u, size_t
 
 /* ---- the model ---- */
 
-struct copy {
-    const struct sgd *s;
-    const struct rec_strata_side *side;
-    const float *from;
-    const struct rec_sgd_row *row;
-    float *to, *bias;
-};
-
-/* Back to the order and the unit of the ratings. */
-static int copy_rows(void *context, size_t begin, size_t end, unsigned thread, struct rec_err *err)
+static void copy_biases(float *to, const struct sgd *s, const struct rec_strata_side *side, const struct rec_sgd_row *row)
 {
-    const struct copy *c = context;
-    const struct sgd *s = c->s;
-    float root = (float)sqrt(s->unit);
-
-    for (size_t n = begin; n < end; n++) {
-        size_t k = (size_t)c->side->row[n];
-        for (size_t j = 0; j < s->f; j++)
-            c->to[n * s->f + j] = c->from[k * s->ld + j] * root;
-        c->bias[n] = rec_models_float(c->row[k].bias * s->unit);
-    }
-    (void)thread, (void)err;
-    return 0;
+    for (size_t k = 0; k < side->n; k++)
+        to[side->number[k]] = rec_models_float(row[k].bias * s->unit);
 }
 
+/* Back to the order and the unit of the ratings. */
 static int publish(const struct sgd *s, struct rec_model *model, struct rec_err *err)
 {
-    struct copy user = {s, &s->strata.user, s->p, s->user, s->user_factors, s->user_bias};
-    struct copy item = {s, &s->strata.item, s->q, s->item, s->item_factors, s->item_bias};
+    float root = (float)sqrt(s->unit);
 
-    if (rec_pool_run(s->threads, user.side->n, 4096, copy_rows, &user, err) < 0 || rec_pool_run(s->threads, item.side->n, 4096, copy_rows, &item, err) < 0)
+    if (rec_strata_copy(s->user_factors, s->f, s->p, s->ld, &s->strata.user, root, s->threads, err) < 0 ||
+        rec_strata_copy(s->item_factors, s->f, s->q, s->ld, &s->strata.item, root, s->threads, err) < 0)
         return -1;
+    copy_biases(s->user_bias, s, &s->strata.user, s->user);
+    copy_biases(s->item_bias, s, &s->strata.item, s->item);
     model->factors = s->f;
     model->mean = s->mean;
     model->spread = s->unit;

@@ -284,3 +284,40 @@ float *rec_strata_floats(void **memory, size_t rows, size_t ld, const char *obje
     *memory = rec_calloc(cells, sizeof(float), object, err);
     return *memory ? (float *)(void *)(((uintptr_t)*memory + 63) / 64 * 64) : NULL;
 }
+
+void rec_strata_random(float *x, size_t f, size_t ld, const struct rec_strata_side *side, const float *count, double deviation, uint64_t seed)
+{
+    for (size_t k = 0; k < side->n; k++) {
+        struct rec_rng rng;
+        rec_rng_seed(&rng, seed, (uint64_t)side->number[k] + 1);
+        for (size_t j = 0; count[side->number[k]] > 0 && j < f; j++)
+            x[k * ld + j] = (float)(deviation * rec_rng_normal(&rng));
+    }
+}
+
+struct copy {
+    float *to;
+    const float *from;
+    const struct rec_strata_side *side;
+    size_t f, ld;
+    float scale;
+};
+
+static int copy_rows(void *context, size_t begin, size_t end, unsigned thread, struct rec_err *err)
+{
+    const struct copy *c = context;
+
+    for (size_t n = begin; n < end; n++)
+        for (size_t j = 0; j < c->f; j++)
+            c->to[n * c->f + j] = c->from[(size_t)c->side->row[n] * c->ld + j] * c->scale;
+    (void)thread, (void)err;
+    return 0;
+}
+
+int rec_strata_copy(float *to, size_t f, const float *from, size_t ld, const struct rec_strata_side *side, float scale, unsigned threads,
+                    struct rec_err *err)
+{
+    struct copy copy = {.to = to, .from = from, .side = side, .f = f, .ld = ld, .scale = scale};
+
+    return rec_pool_run(threads, side->n, 4096, copy_rows, &copy, err);
+}

@@ -332,7 +332,7 @@ double rec_kernels_sgd(const struct rec_sgd_block *b);
 
 /**
  * The same for the loss ln(1 + e^-x), x = p (q_item - q_other) + their biases' difference, one pair for each entry of the runs
- * (Rendle et al. 2009). Users have no bias. Returns the sum of the losses, before the steps.
+ * (Rendle et al. 2009). Users have no bias; an item beside itself teaches nothing. Returns the sum of the losses, before the steps.
  */
 double rec_kernels_sgd_pairs(const struct rec_sgd_block *b);
 
