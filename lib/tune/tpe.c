@@ -9,7 +9,7 @@
 #include <math.h>
 
 enum { CANDIDATES = 64, GOOD_MAX = 25 };
-static const double GOOD_SHARE = 0.2, OTHER = 0.3, WIDTH = 0.2, WIDTH_MIN = 0.02;
+static const double GOOD_SHARE = 0.2, OTHER = 0.3, WIDTH = 0.12, WIDTH_MIN = 0.02;
 
 void rec_tpe_random(double *param, const struct rec_space *space, uint64_t seed, uint64_t trial)
 {
