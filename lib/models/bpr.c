@@ -174,8 +174,8 @@ static int run_block(void *context, const struct rec_strata *t, size_t u, size_t
 
 static int publish(const struct bpr *s, struct rec_model *model, struct rec_err *err)
 {
-    if (rec_strata_copy(s->user_factors, s->f, s->p, s->ld, &s->strata.user, 1, s->threads, err) < 0 ||
-        rec_strata_copy(s->item_factors, s->f, s->q, s->ld, &s->strata.item, 1, s->threads, err) < 0)
+    if (rec_strata_copy(s->user_factors, s->f, s->p, NULL, s->ld, &s->strata.user, 1, s->threads, err) < 0 ||
+        rec_strata_copy(s->item_factors, s->f, s->q, NULL, s->ld, &s->strata.item, 1, s->threads, err) < 0)
         return -1;
     for (size_t k = 0; k < s->strata.item.n; k++)
         s->item_bias[s->strata.item.number[k]] = s->item[k].bias;

@@ -8,8 +8,10 @@
  *
  *     sum (z - b_u - b_i - x_u y_i)^2  +  sum_u n_u^v (L |x_u|^2 + B b_u^2)  +  sum_i n_i^v (L |y_i|^2 + B b_i^2)
  *
- * Biases begin with what the means say. The steps themselves are in rec_kernels_sgd.
+ * Biases begin with what the means say. The steps themselves are in rec_kernels_sgd. With implicit=items, x_u is in part what history.c makes of the
+ * items that u has rated (SVD++: Koren, KDD 2008).
  */
+#include "history_priv.h"
 #include "models_priv.h"
 #include "strata_priv.h"
 
@@ -27,6 +29,8 @@ static const struct rec_param params[] = {
     {.name = "rate", .def = 0.1, .min = 1e-6, .max = 10, .lo = 0.02, .hi = 0.3, .log = true, .help = "length of the first steps"},
     {.name = "horizon", .def = 32, .min = 1e-3, .max = 1e9, .lo = 4, .hi = 256, .log = true,
      .help = "squared error, in units of the variance, after which a row's steps are 0.7 as long, and at four times that 0.45"},
+    {.name = "implicit", .def = 0, .min = 0, .max = 1, .choices = "none|items",
+     .help = "items: factors of a user come in part from which items they have rated, as in SVD++"},
     {.name = "deviation", .def = 0.1, .min = 1e-6, .max = 100, .help = "standard deviation of a random first score, before training"},
     {.name = NULL},
 };
@@ -34,16 +38,20 @@ static const struct rec_param params[] = {
 /* Errors in units of the standard deviation are seldom beyond 4: one that is counts as if it were this. */
 #define MOST 8
 
+/* Of conjugate gradients after each pass. */
+enum { HISTORY_STEPS = 2 };
+
 struct sgd {
     const struct rec_ratings *r;
     struct rec_strata strata;
+    struct rec_history history; /* empty without implicit=items */
     double mean, unit;
     size_t f, ld;
     float rate, horizon;
     float *p, *q;          /* [users, ld], [items + threads, ld], in the order of rows */
     struct rec_sgd_row *user, *item; /* [users], [items + threads] */
     void *p_memory, *q_memory;
-    float *user_factors, *item_factors, *user_bias, *item_bias; /* the model's */
+    float *user_factors, *item_factors, *user_bias, *item_bias, *history_factors; /* the model's */
     unsigned threads;
 };
 
@@ -158,6 +166,14 @@ static int allocate(struct sgd *s, struct rec_model *model, struct rec_err *err)
     return s->p && s->q && s->user && s->item ? 0 : -1;
 }
 
+static int begin_history(struct sgd *s, struct rec_model *model, struct rec_err *err)
+{
+    s->history_factors = rec_models_own(model, s->r->n_items * s->f, sizeof(float), err);
+    if (!s->history_factors)
+        return -1;
+    return rec_history_init(&s->history, s->r, &s->strata, s->user, s->item, s->ld, s->threads, err);
+}
+
 static int set_up(struct sgd *s, struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
 {
     const struct rec_model_type *type = &rec_sgd_type;
@@ -172,7 +188,9 @@ static int set_up(struct sgd *s, struct rec_model *model, const struct rec_train
     if (allocate(s, model, err) < 0 ||
         rec_strata_init(&s->strata, s->r, true, s->mean, s->unit, s->ld, job->seed, s->threads, err) < 0)
         return -1;
-    return begin_rows(s, job, model->popularity, err);
+    if (begin_rows(s, job, model->popularity, err) < 0)
+        return -1;
+    return rec_models_param(type, job, "implicit") == 1 ? begin_history(s, model, err) : 0;
 }
 
 /* ---- passes ---- */
@@ -182,7 +200,8 @@ static int run_block(void *context, const struct rec_strata *t, size_t u, size_t
     const struct sgd *s = context;
     size_t b = rec_strata_block(t, u, i), first = t->item.begin[i];
     struct rec_sgd_block block = {.run = t->run + t->run_begin[b], .n_runs = t->run_begin[b + 1] - t->run_begin[b],
-                                  .item = t->item_row + t->begin[b], .value = t->value + t->begin[b], .p = s->p, .q = s->q, .ld = s->ld,
+                                  .item = t->item_row + t->begin[b], .value = t->value + t->begin[b], .p = s->p, .q = s->q,
+                                  .m = s->history.m, .ld = s->ld,
                                   .spare = t->item.n + thread, .user_row = s->user, .item_row = s->item, .rate = s->rate, .horizon = s->horizon,
                                   .most = MOST};
 
@@ -205,9 +224,12 @@ static int publish(const struct sgd *s, struct rec_model *model, struct rec_err 
 {
     float root = (float)sqrt(s->unit);
 
-    if (rec_strata_copy(s->user_factors, s->f, s->p, s->ld, &s->strata.user, root, s->threads, err) < 0 ||
-        rec_strata_copy(s->item_factors, s->f, s->q, s->ld, &s->strata.item, root, s->threads, err) < 0)
+    if (rec_strata_copy(s->user_factors, s->f, s->p, s->history.m, s->ld, &s->strata.user, root, s->threads, err) < 0 ||
+        rec_strata_copy(s->item_factors, s->f, s->q, NULL, s->ld, &s->strata.item, root, s->threads, err) < 0 ||
+        (s->history.y && rec_strata_copy(s->history_factors, s->f, s->history.y, NULL, s->ld, &s->strata.item, root, s->threads, err) < 0))
         return -1;
+    model->history_factors = s->history_factors;
+    model->history_exponent = s->history_factors ? 0.5 : 0;
     copy_biases(s->user_bias, s, &s->strata.user, s->user);
     copy_biases(s->item_bias, s, &s->strata.item, s->item);
     model->factors = s->f;
@@ -220,40 +242,51 @@ static int publish(const struct sgd *s, struct rec_model *model, struct rec_err 
     return 0;
 }
 
-static int train(struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
+static int run_pass(struct sgd *s, size_t pass, uint64_t seed, double *loss, struct rec_err *err)
 {
-    struct sgd s = {0};
-    size_t passes = (size_t)rec_models_param(&rec_sgd_type, job, "passes");
-    ptrdiff_t done;
-    int rc = -1, stop = 0;
+    if (rec_strata_run(&s->strata, pass, seed, s->threads, run_block, s, loss, err) < 0)
+        return -1;
+    if (!isfinite(*loss))
+        return rec_err_set(err, "sgd: the factors have left all bounds in pass %zu; lower the rate", pass);
+    return s->history.y ? rec_history_fit(&s->history, s->p, HISTORY_STEPS, err) : 0;
+}
 
-    if (rec_models_begin(model, &rec_sgd_type, job, err) < 0 || set_up(&s, model, job, err) < 0)
-        goto out;
+static int run_passes(struct sgd *s, struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
+{
+    size_t user = s->r->n_users * s->ld * sizeof(float), item = s->r->n_items * s->ld * sizeof(float);
     struct rec_train_part part[] = {
-        {"user_factors", s.p, s.r->n_users * s.ld * sizeof(float)}, {"item_factors", s.q, s.r->n_items * s.ld * sizeof(float)},
-        {"users", s.user, s.r->n_users * sizeof *s.user}, {"items", s.item, s.r->n_items * sizeof *s.item}};
-    done = rec_models_resume(job, part, REC_LENGTH(part), err);
+        {"user_factors", s->p, user}, {"item_factors", s->q, item}, {"users", s->user, s->r->n_users * sizeof *s->user},
+        {"items", s->item, s->r->n_items * sizeof *s->item}, {"history_factors", s->history.y, item}, {"history_sums", s->history.m, user}};
+    size_t passes = (size_t)rec_models_param(&rec_sgd_type, job, "passes"), parts = s->history.y ? REC_LENGTH(part) : 4;
+    ptrdiff_t done = rec_models_resume(job, part, parts, err);
+    int stop = 0;
+
     if (done < 0)
-        goto out;
+        return -1;
     for (size_t pass = (size_t)done + 1; !stop && pass <= passes; pass++) {
-        struct rec_progress progress = {.step = pass, .steps = passes, .what = "pass", .state = part, .n_state = REC_LENGTH(part)};
-        if (rec_strata_run(&s.strata, pass, job->seed, s.threads, run_block, &s, &progress.loss, err) < 0)
-            goto out;
-        if (!isfinite(progress.loss)) {
-            rec_err_set(err, "sgd: the factors have left all bounds in pass %zu; lower the rate", pass);
-            goto out;
-        }
+        struct rec_progress progress = {.step = pass, .steps = passes, .what = "pass", .state = part, .n_state = parts};
+        if (run_pass(s, pass, job->seed, &progress.loss, err) < 0)
+            return -1;
         if (rec_models_wanted(job, pass, passes)) {
-            if (publish(&s, model, err) < 0)
-                goto out;
+            if (publish(s, model, err) < 0)
+                return -1;
             progress.model = model;
         }
         stop = rec_models_tell(job, &progress, err);
         if (stop < 0)
-            goto out;
+            return -1;
     }
-    rc = publish(&s, model, err);
-out:
+    return publish(s, model, err);
+}
+
+static int train(struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
+{
+    struct sgd s = {0};
+    int rc = -1;
+
+    if (rec_models_begin(model, &rec_sgd_type, job, err) == 0 && set_up(&s, model, job, err) == 0)
+        rc = run_passes(&s, model, job, err);
+    rec_history_clear(&s.history);
     rec_strata_clear(&s.strata);
     free(s.p_memory);
     free(s.q_memory);

@@ -297,7 +297,7 @@ void rec_strata_random(float *x, size_t f, size_t ld, const struct rec_strata_si
 
 struct copy {
     float *to;
-    const float *from;
+    const float *from, *more;
     const struct rec_strata_side *side;
     size_t f, ld;
     float scale;
@@ -308,16 +308,16 @@ static int copy_rows(void *context, size_t begin, size_t end, unsigned thread, s
     const struct copy *c = context;
 
     for (size_t n = begin; n < end; n++)
-        for (size_t j = 0; j < c->f; j++)
-            c->to[n * c->f + j] = c->from[(size_t)c->side->row[n] * c->ld + j] * c->scale;
+        for (size_t j = 0, at = (size_t)c->side->row[n] * c->ld; j < c->f; j++, at++)
+            c->to[n * c->f + j] = (c->from[at] + (c->more ? c->more[at] : 0)) * c->scale;
     (void)thread, (void)err;
     return 0;
 }
 
-int rec_strata_copy(float *to, size_t f, const float *from, size_t ld, const struct rec_strata_side *side, float scale, unsigned threads,
+int rec_strata_copy(float *to, size_t f, const float *from, const float *more, size_t ld, const struct rec_strata_side *side, float scale, unsigned threads,
                     struct rec_err *err)
 {
-    struct copy copy = {.to = to, .from = from, .side = side, .f = f, .ld = ld, .scale = scale};
+    struct copy copy = {.to = to, .from = from, .more = more, .side = side, .f = f, .ld = ld, .scale = scale};
 
     return rec_pool_run(threads, side->n, 4096, copy_rows, &copy, err);
 }

@@ -60,8 +60,8 @@ float *rec_strata_floats(void **memory, size_t rows, size_t ld, const char *obje
 /** Fills rows x [side->n, ld] with f normal numbers each, from the stream of the row's number; those whose `count`, by number, is 0 stay as they are. */
 void rec_strata_random(float *x, size_t f, size_t ld, const struct rec_strata_side *side, const float *count, double deviation, uint64_t seed);
 
-/** to [side->n, f], in the order of numbers, from `from` [side->n, ld], in the order of rows, times `scale`. */
-int rec_strata_copy(float *to, size_t f, const float *from, size_t ld, const struct rec_strata_side *side, float scale, unsigned threads,
+/** to [side->n, f], in the order of numbers, from `from` [side->n, ld], in the order of rows, and as many of `more` (or NULL), times `scale`. */
+int rec_strata_copy(float *to, size_t f, const float *from, const float *more, size_t ld, const struct rec_strata_side *side, float scale, unsigned threads,
                     struct rec_err *err);
 
 #endif
