@@ -107,6 +107,35 @@ def peer_implicit(name, train, f, passes, threads, test=None):
     print(json.dumps(out))
 
 
+def judge(lists, train, test):
+    """Recall@20 and NDCG@20 of lists of items, one for each user of train; of users and items in the order of train's tables."""
+    d, t = load(train), load(test)
+    users, items = ({k: i for i, k in enumerate(ids(d, n))} for n in ("users", "items"))
+    number = np.array([items.get(k, -1) for k in ids(t, "items")])
+    discount, sums, count = 1 / np.log2(np.arange(20) + 2), np.zeros(2), 0
+    for name, a, b in zip(ids(t, "users"), t["user_ptr"], t["user_ptr"][1:]):
+        if a == b:
+            continue
+        hits = np.isin(lists[users[name]][:20], number[t["item"][a:b]])
+        sums += hits.sum() / (b - a), (hits * discount[:len(hits)]).sum() / discount[:b - a].sum()
+        count += 1
+    return list(sums / count)
+
+
+def peer_neighbours(name, train, k, threads, test):
+    from implicit import nearest_neighbours as near
+    x, k, threads = csr(train), int(k), int(threads)
+    model = {"cosine": near.CosineRecommender, "tf-idf": near.TFIDFRecommender, "bm25": near.BM25Recommender}[name](K=k, num_threads=threads)
+    start, wall = cpu(), time.time()
+    model.fit(x, show_progress=False)
+    out = {"cpu": cpu() - start, "wall": time.time() - wall}
+    start = cpu()
+    lists, _ = model.recommend(np.arange(x.shape[0]), x, N=20)
+    out["lists"] = cpu() - start
+    out["recall"], out["ndcg"] = judge(lists, train, test)
+    print(json.dumps(out))
+
+
 def peer_ratings(name, folder, part):
     (u, i, v), (a, b, c) = triples(f"{folder}/{part}.rec"), triples(f"{folder}/{part}-test.rec")
     if name == "cmfrec":
@@ -251,11 +280,40 @@ def ratings(bin, folder, _peak):
     row("LIBMF", lambda part: peer("ratings", "libmf", folder, part)[0])
 
 
+def neighbours(bin, folder, _peak):
+    train, test, model = folder + "/gowalla.rec", folder + "/gowalla-test.rec", folder + "/model"
+    cosine = "--keep to --damping 0 --exponent-from 0.5 --exponent-to 0.5 --shrinkage 0 --normalization 0"
+    bm25 = "--keep to --weights bm25 --exponent-from 0 --exponent-to 0 --shrinkage 0 --normalization 0"
+    said = lambda command: subprocess.run(["sh", "-c", '"$@"; exit $?', "sh", *command], check=True, capture_output=True, text=True)
+    spent = lambda text: (*map(float, re.search(r"([\d.]+) s, ([\d.]+) s of CPU, peak memory ([\d.]+) MB", text).groups()),)
+    print(f"\nGowalla, train+valid -> test: neighbours of items, 200 of each; CPU s of training and of the 20 best items for all users")
+    print(f"{'':34} {'threads':>7} {'train CPU s':>11} {'wall s':>7} {'MB':>6} {'lists CPU s':>11} {'recall@20':>9} {'ndcg@20':>8}")
+
+    def ours_(label, threads, *options):
+        wall, seconds, mb = spent(said([bin + "/rec-train", "-q", "--stats", "--threads", str(threads), "--neighbours", "200", *options, "-o", model, train]).stderr)
+        lists = spent(said([bin + "/rec-recommend", "-q", "--stats", "--threads", "1", "--all", "-k", "20", "-o", folder + "/lists", model]).stderr)[1]
+        v = json.loads(run([bin + "/rec-eval", "-q", "-k", "20", model, test])[3])
+        print(f"{label:34} {threads:7} {seconds:11.2f} {wall:7.2f} {mb:6.0f} {lists:11.2f} {v['recall@20']:9.4f} {v['ndcg@20']:8.4f}", flush=True)
+
+    for label, options in (("rec itemknn, cosine", "--model itemknn " + cosine), ("rec itemknn, bm25", "--model itemknn " + bm25)):
+        for threads in (1, 2):
+            ours_(label, threads, *options.split())
+    for name in ("cosine", "tf-idf", "bm25"):
+        out, mb = peer("neighbours", name, train, 200, 1, test)
+        print(f"{'implicit ' + name:34} {1:7} {out['cpu']:11.2f} {out['wall']:7.2f} {mb:6.0f} {out['lists']:11.2f} {out['recall']:9.4f} {out['ndcg']:8.4f}", flush=True)
+    # Found on the validation part.
+    for label, options in (("rec itemknn, defaults", "--model itemknn"),
+                           ("rec itemknn, tuned", "--model itemknn --normalization 1 --exponent-to 0.35 --damping 0.8 --shrinkage 1"),
+                           ("rec rp3beta, defaults", "--model rp3beta"), ("rec rp3beta, tuned", "--model rp3beta --normalization 1"),
+                           ("rec P3alpha", "--model rp3beta --beta 0 --alpha 0.8 --normalization 0 --keep to"), ("rec userknn, defaults", "--model userknn")):
+        ours_(label, 1, *options.split())
+
+
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     if sys.argv[1] == "peer":
-        {"implicit": peer_implicit, "ratings": peer_ratings}[sys.argv[2]](*sys.argv[3:])
+        {"implicit": peer_implicit, "neighbours": peer_neighbours, "ratings": peer_ratings}[sys.argv[2]](*sys.argv[3:])
     else:
-        sections = {"speed": speed, "quality": quality, "reach": reach, "ratings": ratings}
+        sections = {"speed": speed, "quality": quality, "reach": reach, "ratings": ratings, "neighbours": neighbours}
         for section in sys.argv[4:] or sections:
             sections[section](sys.argv[1], sys.argv[2], float(sys.argv[3]))
