@@ -537,6 +537,13 @@ static void test_ranking_beats_popularity(void **state)
         assert_true(recall(&ials, &p) > 1.5 * recall(&popular, &p));
         rec_model_clear(&ials);
     }
+    static const char *const near[] = {"itemknn", "userknn", "rp3beta"};
+    for (size_t m = 0; m < REC_LENGTH(near); m++) {
+        struct rec_model model = {0};
+        train(&model, near[m], &p.train, NULL, 0, NULL);
+        assert_true(recall(&model, &p) > 1.2 * recall(&popular, &p));
+        rec_model_clear(&model);
+    }
     rec_model_clear(&popular);
     end(&p.train);
     end(&p.test);
