@@ -8,10 +8,10 @@
  *
  *     sum (z - b_u - b_i - x_u y_i)^2  +  sum_u n_u^v (L |x_u|^2 + B b_u^2)  +  sum_i n_i^v (L |y_i|^2 + B b_i^2)
  *
- * Biases begin with what the means say. The steps themselves are in rec_kernels_sgd. With implicit=items, x_u is in part what history.c makes of the
+ * Biases begin with what the means say. The steps themselves are in rec_kernels_sgd. With implicit=items, x_u is in part what svdpp.c makes of the
  * items that u has rated (SVD++: Koren, KDD 2008).
  */
-#include "history_priv.h"
+#include "svdpp_priv.h"
 #include "models_priv.h"
 #include "strata_priv.h"
 
@@ -44,7 +44,7 @@ enum { HISTORY_STEPS = 2 };
 struct sgd {
     const struct rec_ratings *r;
     struct rec_strata strata;
-    struct rec_history history; /* empty without implicit=items */
+    struct rec_svdpp history; /* empty without implicit=items */
     double mean, unit;
     size_t f, ld;
     float rate, horizon;
@@ -171,7 +171,7 @@ static int begin_history(struct sgd *s, struct rec_model *model, struct rec_err 
     s->history_factors = rec_models_own(model, s->r->n_items * s->f, sizeof(float), err);
     if (!s->history_factors)
         return -1;
-    return rec_history_init(&s->history, s->r, &s->strata, s->user, s->item, s->ld, s->threads, err);
+    return rec_svdpp_init(&s->history, s->r, &s->strata, s->user, s->item, s->ld, s->threads, err);
 }
 
 static int set_up(struct sgd *s, struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
@@ -248,7 +248,7 @@ static int run_pass(struct sgd *s, size_t pass, uint64_t seed, double *loss, str
         return -1;
     if (!isfinite(*loss))
         return rec_err_set(err, "sgd: the factors have left all bounds in pass %zu; lower the rate", pass);
-    return s->history.y ? rec_history_fit(&s->history, s->p, HISTORY_STEPS, err) : 0;
+    return s->history.y ? rec_svdpp_fit(&s->history, s->p, HISTORY_STEPS, err) : 0;
 }
 
 static int run_passes(struct sgd *s, struct rec_model *model, const struct rec_train_job *job, struct rec_err *err)
@@ -286,7 +286,7 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
 
     if (rec_models_begin(model, &rec_sgd_type, job, err) == 0 && set_up(&s, model, job, err) == 0)
         rc = run_passes(&s, model, job, err);
-    rec_history_clear(&s.history);
+    rec_svdpp_clear(&s.history);
     rec_strata_clear(&s.strata);
     free(s.p_memory);
     free(s.q_memory);

@@ -9,13 +9,13 @@
  * with x as it is: the penalties of own and of h. Between passes some steps of conjugate gradients go towards its least value; the pass then draws each x_u to
  * A_u h, and not to 0. Where both come to rest, so does the loss of SVD++.
  */
-#ifndef REC_HISTORY_PRIV_H
-#define REC_HISTORY_PRIV_H
+#ifndef REC_SVDPP_PRIV_H
+#define REC_SVDPP_PRIV_H
 
 #include "strata_priv.h"
 
 /** Arrays in the order of the strata's rows. */
-struct rec_history {
+struct rec_svdpp {
     const struct rec_ratings *r;
     const struct rec_strata *strata;
     struct rec_csr by_item;
@@ -28,10 +28,10 @@ struct rec_history {
 };
 
 /** @param user, item  rows whose penalties, for a rating, are w_u / n_u and v_j / n_j; `job->threads` */
-int rec_history_init(struct rec_history *h, const struct rec_ratings *r, const struct rec_strata *s, const struct rec_sgd_row *user,
+int rec_svdpp_init(struct rec_svdpp *h, const struct rec_ratings *r, const struct rec_strata *s, const struct rec_sgd_row *user,
                      const struct rec_sgd_row *item, size_t ld, unsigned threads, struct rec_err *err);
 /** Some steps; moves from own [users, ld] to m what h explains, so that their sum stays. */
-int rec_history_fit(struct rec_history *h, float *own, int steps, struct rec_err *err);
-void rec_history_clear(struct rec_history *h);
+int rec_svdpp_fit(struct rec_svdpp *h, float *own, int steps, struct rec_err *err);
+void rec_svdpp_clear(struct rec_svdpp *h);
 
 #endif

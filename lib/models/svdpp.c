@@ -2,7 +2,7 @@
  *
  * Factors of histories, by conjugate gradients with the diagonal for a preconditioner; all columns take the same steps.
  */
-#include "history_priv.h"
+#include "svdpp_priv.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,12 +10,12 @@
 
 enum { GRAIN = 128 };
 
-static double row_length(const struct rec_history *h, int32_t user)
+static double row_length(const struct rec_svdpp *h, int32_t user)
 {
     return (double)(h->r->user_ptr[user + 1] - h->r->user_ptr[user]);
 }
 
-int rec_history_init(struct rec_history *h, const struct rec_ratings *r, const struct rec_strata *s, const struct rec_sgd_row *user,
+int rec_svdpp_init(struct rec_svdpp *h, const struct rec_ratings *r, const struct rec_strata *s, const struct rec_sgd_row *user,
                      const struct rec_sgd_row *item, size_t ld, unsigned threads, struct rec_err *err)
 {
     memset(h, 0, sizeof *h);
@@ -48,7 +48,7 @@ int rec_history_init(struct rec_history *h, const struct rec_ratings *r, const s
     return 0;
 }
 
-void rec_history_clear(struct rec_history *h)
+void rec_svdpp_clear(struct rec_svdpp *h)
 {
     for (size_t i = 0; i < REC_LENGTH(h->memory); i++)
         free(h->memory[i]);
@@ -62,7 +62,7 @@ void rec_history_clear(struct rec_history *h)
 /* forward = A step. */
 static int users_of_items(void *context, size_t begin, size_t end, unsigned thread, struct rec_err *err)
 {
-    struct rec_history *h = context;
+    struct rec_svdpp *h = context;
 
     for (size_t k = begin; k < end; k++) {
         int32_t u = h->strata->user.number[k];
@@ -76,7 +76,7 @@ static int users_of_items(void *context, size_t begin, size_t end, unsigned thre
 }
 
 struct transposed {
-    struct rec_history *h;
+    struct rec_svdpp *h;
     const float *from;
 };
 
@@ -84,7 +84,7 @@ struct transposed {
 static int items_of_users(void *context, size_t begin, size_t end, unsigned thread, struct rec_err *err)
 {
     const struct transposed *t = context;
-    const struct rec_history *h = t->h;
+    const struct rec_svdpp *h = t->h;
 
     for (size_t k = begin; k < end; k++) {
         int32_t i = h->strata->item.number[k];
@@ -100,7 +100,7 @@ static int items_of_users(void *context, size_t begin, size_t end, unsigned thre
 }
 
 /* residual = A' W own - penalty y: what own and penalty ask of y. Returns residual . residual / diagonal. */
-static double begin(struct rec_history *h)
+static double begin(struct rec_svdpp *h)
 {
     double sum = 0;
 
@@ -114,7 +114,7 @@ static double begin(struct rec_history *h)
 }
 
 /* One step along h->step, of which product = A' W A step and forward = A step; and the direction of the next. Returns residual . residual / diagonal. */
-static double advance(struct rec_history *h, float *own, double size)
+static double advance(struct rec_svdpp *h, float *own, double size)
 {
     size_t users = h->strata->user.n * h->ld;
     double curve = 0, sum = 0;
@@ -142,7 +142,7 @@ static double advance(struct rec_history *h, float *own, double size)
     return sum;
 }
 
-int rec_history_fit(struct rec_history *h, float *own, int steps, struct rec_err *err)
+int rec_svdpp_fit(struct rec_svdpp *h, float *own, int steps, struct rec_err *err)
 {
     struct transposed from_own = {h, own}, from_forward = {h, h->forward};
     double size;
