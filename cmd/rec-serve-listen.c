@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * rec-serve-listen: what rec-serve becomes when it is to listen, or when its store is PostgreSQL, or Redis keeps answers or limits. The same
+ * rec-serve-listen: what rec-serve becomes when it is to listen, or when its store is PostgreSQL, or a Redis has a name. The same
  * options, the same name in messages and settings: to its user there is one program.
  *
  * The order of its start: bind and read the TLS key while still root, become --user, make the workers, give up what a server has no use for, and only

@@ -7,6 +7,8 @@
  */
 #include "rec-serve.h"
 
+#include <rec/cache.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +43,27 @@ static void become_listener(struct rec_err *err, char **argv)
     rec_err_errno(err, "rec-serve-listen, beside this program or in " REC_LIBEXECDIR "/rec");
 }
 
+/* Whether the server of that URL has a name. Names are looked up by what a static program has not: libraries that the system's configuration names. */
+static bool has_name(const char *url)
+{
+    const char *at = url && !strncmp(url, "redis://", 8) ? url + 8 : NULL, *end, *begin;
+    struct in6_addr address;
+    char host[INET6_ADDRSTRLEN];
+    size_t len;
+
+    if (!at)
+        return false; /* none, a Unix socket, or no URL at all, which is told when it is opened */
+    end = at + strcspn(at, "/?#");
+    begin = memrchr(at, '@', (size_t)(end - at));
+    begin = begin ? begin + 1 : at;
+    len = *begin == '[' ? strcspn(++begin, "]/") : strcspn(begin, ":/?#");
+    if (len >= sizeof host)
+        return true;
+    memcpy(host, begin, len);
+    host[len] = 0;
+    return inet_pton(AF_INET, host, &address) != 1 && inet_pton(AF_INET6, host, &address) != 1;
+}
+
 /* Parsing moves operands to the front; the sibling is given what we were given. */
 static char **copy_arguments(int argc, char **argv)
 {
@@ -65,7 +88,8 @@ int main(int argc, char **argv)
         return tool_fail(&tool, &err);
     if (serve_input(&what, &in, &out, &err) < 0)
         return tool_fail(&tool, &err);
-    if (serve_options.listen || what == SERVE_LISTENING || serve_store_is_server() || serve_options.cache || serve_options.limits) {
+    if (serve_options.listen || what == SERVE_LISTENING || serve_store_is_server() || has_name(serve_options.cache) ||
+        has_name(serve_options.limits)) {
         become_listener(&err, given);
         return tool_fail(&tool, &err);
     }
@@ -74,5 +98,5 @@ int main(int argc, char **argv)
         return tool_usage(&tool, "standard input is no connection: --listen ADDRESS, or let inetd or systemd start this");
     if (serve_options.tls_cert || serve_options.tls_key || serve_options.user)
         return tool_usage(&tool, "--tls-cert, --tls-key and --user are for a server that listens");
-    return serve_connection(&tool, in, out, drivers, NULL);
+    return serve_connection(&tool, in, out, drivers, &rec_redis);
 }

@@ -13,15 +13,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Whether the file is whole: its head is what is written last. */
+static bool is_made(int fd, const struct stat *st, const struct rec_shared *s)
+{
+    unsigned char begin[64];
+
+    return S_ISREG(st->st_mode) && (size_t)st->st_size == s->bytes && pread(fd, begin, s->same, 0) == (ssize_t)s->same &&
+           memcmp(begin, s->head, s->same) == 0;
+}
+
 /* With the file locked: whether it is the one that is asked for; an empty one becomes it. */
 static int prepare(int fd, const struct rec_shared *s, const char *path, struct rec_err *err)
 {
-    unsigned char begin[64];
     struct stat st;
 
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return rec_err_set(err, "%s: not a regular file", path);
-    if ((size_t)st.st_size == s->bytes && pread(fd, begin, s->same, 0) == (ssize_t)s->same && memcmp(begin, s->head, s->same) == 0)
+    if (is_made(fd, &st, s))
         return 0;
     /* One of another make may be in use: it is never changed. */
     if (st.st_size > 0)
@@ -36,11 +44,14 @@ static int prepare(int fd, const struct rec_shared *s, const char *path, struct 
 static void *map_file(const struct rec_shared *s, const char *path, struct rec_err *err)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat st;
     void *map = NULL;
+    bool made = fd >= 0 && fstat(fd, &st) == 0 && is_made(fd, &st, s), locked = false;
 
-    if (fd < 0 || flock(fd, LOCK_EX) < 0) {
+    /* One that is made is never changed: processes that come by the hundred do not wait for each other here. */
+    if (fd < 0 || (!made && !(locked = flock(fd, LOCK_EX) == 0))) {
         rec_err_errno(err, "%s", path);
-    } else if (prepare(fd, s, path, err) == 0) {
+    } else if (made || prepare(fd, s, path, err) == 0) {
         map = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (map == MAP_FAILED) {
             rec_err_errno(err, "%s", path);
@@ -49,7 +60,8 @@ static void *map_file(const struct rec_shared *s, const char *path, struct rec_e
     }
     /* The mapping holds on to the open file, and with it to the lock: closing alone would keep every other process waiting. */
     if (fd >= 0) {
-        flock(fd, LOCK_UN);
+        if (locked)
+            flock(fd, LOCK_UN);
         close(fd);
     }
     return map;

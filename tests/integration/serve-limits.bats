@@ -63,6 +63,21 @@ asks() {
     cut -d' ' -f1 log | diff - <(printf '127.0.0.1\n192.0.2.1\n')
 }
 
+@test "a process for one request asks Redis itself, unless its host has a name" {
+    mkdir alone
+    cp "$REC_BIN/rec-serve" alone/
+    printf 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\nConnection: close\r\n\r\n' >request
+    for _ in 1 2 3 4; do alone/rec-serve --limits "$LIMITS" --cache "$LIMITS" --state c --proxy unix --rate-address 3/600 model.rec <request; done | grep -c '^HTTP/1.1 200' >passed
+    [ "$(cat passed)" -eq 3 ]
+    # a Redis that nobody can reach stops nobody; a name goes to the other program, which is not there
+    for host in 127.0.0.1:9 '[::1]:9/0' ':secret@127.0.0.1:9'; do
+        alone/rec-serve --limits "redis://$host" --state d model.rec <request | grep -q '^HTTP/1.1 200'
+    done
+    run alone/rec-serve --limits redis://localhost:9 --state d model.rec <request
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"rec-serve-listen"* ]]
+}
+
 @test "a Redis that hangs, and one that is gone, cost at most 50 ms each second, and each host goes on with its own limit" {
     host a --rate-address 12/1200
     host b --rate-address 12/1200
