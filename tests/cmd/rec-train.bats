@@ -347,7 +347,7 @@ interrupted() {
 
 @test "--checkpoint: killed at any pass, it goes on to the same bytes" {
     validated
-    for m in 'als' 'ials' 'ials --solver=cholesky --factors=24' 'ials --solver=subspace --factors=24' 'bias --passes=1000' 'als --validation=v.rec --patience=90'; do
+    for m in 'als' 'ials' 'ials --solver=cholesky --factors=24' 'ials --solver=subspace --factors=24' 'bias --passes=1000' 'als --validation=v.rec --patience=90' sgd bpr; do
         read -ra model <<<"$m --passes=50"
         [[ $m != bias* ]] || model=(bias --passes=400)
         rec-train -q -m "${model[@]}" -o straight t.rec
