@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <libgen.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <semaphore.h>
@@ -88,11 +89,16 @@ static void reload(struct server *s, struct stat refused[2], bool *broken)
     }
 }
 
+/* Bodies of a megabyte, and a hundred thousand small pieces between them, leave holes in what the C library has for each thread, which it keeps: under
+ * a mixed load 6 MB in a hundred seconds. Every so many looks it gives them back. */
+enum { TRIM = 10 };
+
 /* In a thread of its own: verifying a large model takes seconds, in which the others go on. */
 static void *watch(void *context)
 {
     struct server *s = context;
     struct stat refused[2] = {0};
+    unsigned looks = 0;
     bool broken = false;
 
     while (!atomic_load(&s->ending)) {
@@ -104,6 +110,8 @@ static void *watch(void *context)
             ;
         if (!atomic_load(&s->ending))
             reload(s, refused, &broken);
+        if (++looks % TRIM == 0)
+            malloc_trim(0);
     }
     return NULL;
 }

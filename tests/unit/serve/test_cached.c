@@ -61,8 +61,8 @@ static int64_t outcomes(struct pair *p, const char *outcome)
     return at ? strtoll(at + strlen(line), NULL, 10) : 0;
 }
 
-/* Asks both: the answers are the same, and the cache said that. */
-static void asks(struct pair *p, const char *target, const char *outcome, enum service_who who)
+/* Asks both: the answers are the same. @return whether the cache said that */
+static bool asked(struct pair *p, const char *target, const char *outcome, enum service_who who)
 {
     struct rec_serve *cached = p->s.serve;
     int64_t before = outcomes(p, outcome);
@@ -78,8 +78,19 @@ static void asks(struct pair *p, const char *target, const char *outcome, enum s
     assert_non_null(strstr(type, service_field(&p->s, "ETag")));
     assert_non_null(strstr(type, service_field(&p->s, "Content-Type")));
     free(text);
-    if (outcomes(p, outcome) != before + 1)
-        fail_msg("%s: no %s (%s)", target, outcome, p->s.fault);
+    return outcomes(p, outcome) == before + 1;
+}
+
+/* On a busy machine Redis may take longer than a request waits for it (which is right, and told); then it is left alone for a second, and the question
+ * is put again. Nothing else is. */
+static void asks(struct pair *p, const char *target, const char *outcome, enum service_who who)
+{
+    for (int tries = 0; !asked(p, target, outcome, who); tries++) {
+        if (!strstr(p->s.fault, "no answer in time") || tries == 20)
+            fail_msg("%s: no %s (%s)", target, outcome, p->s.fault);
+        p->s.fault[0] = 0;
+        nanosleep(&(struct timespec){1, 100000000}, NULL);
+    }
 }
 
 static void answers_twice(void **state)
