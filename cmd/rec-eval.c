@@ -13,7 +13,7 @@
 
 static int64_t threads, rounds = 10000, seed = 42;
 static double level = 0.05, drop_share;
-static const char *cutoffs = "10", *measures, *relevant, *run, *qrels, *format, *per_user, *baseline, *max_drop = "0", *which_test = "t", *output;
+static const char *cutoffs = "10", *measures, *relevant, *run, *qrels, *format, *per_user, *baseline, *train, *catalogue, *max_drop = "0", *which_test = "t", *output;
 static bool graded, list, compare;
 static struct rec_opt_list asserts;
 
@@ -24,6 +24,8 @@ static struct rec_opt opts[] = {
     {0, "graded", NULL, REC_OPT_FLAG, &graded, .help = "gains are the ratings, not 1 (it matters to ndcg)"},
     {0, "run", "FILE", REC_OPT_FILE, &run, .help = "judge this TREC run, or CSV user,item,..., instead of a model"},
     {0, "qrels", "FILE", REC_OPT_FILE, &qrels, .help = "by these TREC judgements, or ratings"},
+    {0, "train", "FILE", REC_OPT_FILE, &train, .help = "of a run: the ratings its system learnt from; novelty and such need it"},
+    {'c', "catalogue", "FILE", REC_OPT_FILE, &catalogue, .help = "genres, for ild and calibration"},
     {0, "assert", "CONDITION", REC_OPT_LIST, &asserts, .help = "exit 3 unless 'ndcg@10>=0.33' or such; may be repeated"},
     {0, "baseline", "FILE", REC_OPT_FILE, &baseline, .help = "exit 3 when a figure is worse than in this JSON of another evaluation"},
     {0, "max-drop", "SHARE", REC_OPT_TEXT, &max_drop, .help = "with --baseline: so much worse is well, as 2% or 0.02"},
@@ -71,6 +73,9 @@ struct work {
     struct rec_eval eval;
     struct rec_qrels qrels;
     double *values;              /* [qrels.n, eval.n] */
+    struct rec_ratings train;
+    struct rec_shelf shelf;
+    struct rec_catalogue catalogue;
 };
 
 static void add_figure(struct work *w, const char *key, double value, bool whole)
@@ -113,6 +118,9 @@ static int evaluate_model(struct work *w, struct rec_err *err)
         return -1;
     v->relevant = relevant ? &w->filter : NULL;
     v->graded = graded;
+    if (catalogue && rec_catalogue_read(&w->catalogue, catalogue, err) < 0)
+        return -1;
+    v->catalogue = catalogue ? &w->catalogue : NULL;
     v->threads = tool_threads(threads);
     v->progress = show_progress;
     v->context = w->tool;
@@ -136,13 +144,26 @@ static int evaluate_model(struct work *w, struct rec_err *err)
 
 /* ---- a run ---- */
 
+/* What is known of items and users besides the run and its judgements. */
+static int read_shelf(struct work *w, struct rec_err *err)
+{
+    if (!train && w->eval.needs)
+        return rec_err_set(err, "coverage, gini, novelty, arp, ild and calibration of a run: name what its system learnt from by --train");
+    if (!train)
+        return 0;
+    if (rec_ratings_read(&w->train, train, err) < 0 || (catalogue && rec_catalogue_read(&w->catalogue, catalogue, err) < 0) ||
+        rec_shelf_init(&w->shelf, &w->train.users, &w->train.items, w->train.user_ptr, w->train.item, catalogue ? &w->catalogue : NULL, err) < 0)
+        return -1;
+    return rec_eval_use(&w->eval, &w->shelf, err);
+}
+
 static int evaluate_run(struct work *w, struct rec_err *err)
 {
     struct rec_run_counts counts;
     double mean[REC_EVAL_MAX];
     size_t cells;
 
-    if (choose(&w->eval, false, "a run", err) < 0 || rec_qrels_read(&w->qrels, qrels, relevant ? &w->filter : NULL, graded, err) < 0)
+    if (choose(&w->eval, false, "a run", err) < 0 || read_shelf(w, err) < 0 || rec_qrels_read(&w->qrels, qrels, relevant ? &w->filter : NULL, graded, err) < 0)
         return -1;
     if (rec_size_mul(&cells, w->qrels.n, w->eval.n) < 0)
         return rec_err_memory(err, "figures");
@@ -152,6 +173,8 @@ static int evaluate_run(struct work *w, struct rec_err *err)
     w->tool->rows = counts.lines;
     w->tool->rows_name = "lines";
     rec_eval_mean(mean, w->values, w->qrels.n, w->eval.n);
+    if (w->eval.shelf)
+        rec_eval_spread(mean, &w->eval);
     for (size_t c = 0; c < w->eval.n; c++)
         add_figure(w, w->eval.column[c].key, mean[c], false);
     add_figure(w, "users", (double)(w->qrels.n - counts.without), true);
@@ -299,6 +322,8 @@ static int check_options(struct tool *tool, struct work *w)
         return tool_usage(tool, "--format table: figures of one system are json or csv");
     if (!run != !qrels)
         return tool_usage(tool, "--run and --qrels go together");
+    if (train && !run)
+        return tool_usage(tool, "--train: a model knows itself what it learnt from");
     if (run && model)
         return tool_usage(tool, "--run and a model exclude each other");
     if (!run && !model)
@@ -364,6 +389,9 @@ static void clear(struct work *w)
     rec_model_clear(&w->model);
     rec_ratings_clear(&w->test);
     rec_qrels_clear(&w->qrels);
+    rec_shelf_clear(&w->shelf);
+    rec_catalogue_clear(&w->catalogue);
+    rec_ratings_clear(&w->train);
     rec_validate_clear(&w->validate);
     free(w->values);
 }

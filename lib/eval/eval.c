@@ -40,6 +40,7 @@ static int add(struct rec_eval *eval, const struct rec_measure *measure, size_t 
         eval->depth = k;
     if (measure->term)
         eval->predictions = true;
+    eval->needs |= measure->needs;
     return 0;
 }
 
@@ -112,15 +113,60 @@ int rec_eval_init(struct rec_eval *eval, const char *measures, const char *cutof
 void rec_eval_clear(struct rec_eval *eval)
 {
     free(eval->discount);
+    free(eval->shown);
     *eval = (struct rec_eval){0};
+}
+
+int rec_eval_use(struct rec_eval *eval, const struct rec_shelf *shelf, struct rec_err *err)
+{
+    size_t cells;
+    bool spread = false;
+
+    for (size_t c = 0; c < eval->n; c++) {
+        spread |= eval->column[c].measure->spread != NULL;
+        if (eval->column[c].measure->needs & REC_NEEDS_GENRES && !shelf->catalogue)
+            return rec_err_set(err, "%s: needs genres: name a catalogue", eval->column[c].key);
+    }
+    eval->shelf = shelf;
+    free(eval->shown);
+    eval->shown = NULL;
+    if (!spread)
+        return 0;
+    if (rec_size_mul(&cells, eval->n, shelf->n_items) < 0)
+        return rec_err_memory(err, "figures");
+    eval->shown = rec_calloc(cells, sizeof *eval->shown, "figures", err);
+    return eval->shown ? 0 : -1;
+}
+
+void rec_eval_spread(double *figure, const struct rec_eval *eval)
+{
+    for (size_t c = 0; c < eval->n; c++)
+        if (eval->column[c].measure->spread)
+            figure[c] = eval->shown ? eval->column[c].measure->spread(eval->shown + c * eval->shelf->n_items, eval->shelf->n_items) : NAN;
+}
+
+/* Lists may be judged by several threads at once. */
+static void count_shown(const struct rec_eval *eval, size_t c, const struct rec_hits *hits)
+{
+    uint32_t *shown = eval->shown + c * eval->shelf->n_items;
+
+    for (size_t r = 0; r < hits->length && r < eval->column[c].k; r++)
+        if (hits->list[r] >= 0)
+            __atomic_fetch_add(&shown[hits->list[r]], 1, __ATOMIC_RELAXED);
 }
 
 void rec_eval_list(double *values, const struct rec_eval *eval, struct rec_hits *hits)
 {
     hits->discount = eval->discount;
-    for (size_t c = 0; c < eval->n; c++)
-        if (eval->column[c].k)
-            values[c] = hits->relevant ? eval->column[c].measure->list(hits, eval->column[c].k) : NAN;
+    hits->shelf = eval->shelf;
+    for (size_t c = 0; c < eval->n; c++) {
+        const struct rec_measure *m = eval->column[c].measure;
+        if (!eval->column[c].k)
+            continue;
+        values[c] = m->list && hits->relevant && (!m->needs || eval->shelf) ? m->list(hits, eval->column[c].k) : NAN;
+        if (m->spread && eval->shown && hits->relevant)
+            count_shown(eval, c, hits);
+    }
 }
 
 void rec_eval_pair(double *sums, const struct rec_eval *eval, double prediction, double value)

@@ -32,6 +32,9 @@ struct scratch {
     uint32_t stamp;
     struct rec_judge judge;
     struct rec_line_copies copies;   /* fields of the query at hand */
+    int32_t *number;                 /* with a shelf: the documents' numbers there */
+    size_t numbers, candidates;
+    int32_t user;
 };
 
 struct segment {
@@ -137,6 +140,24 @@ static int enter_relevant(const struct run *run, struct scratch *s, size_t query
     return 0;
 }
 
+/* What the shelf knows of the documents and of who asks. */
+static int name_items(const struct run *run, struct scratch *s, size_t query, struct rec_err *err)
+{
+    const struct rec_shelf *shelf = run->eval->shelf;
+    const struct rec_hashmap *map = &run->qrels->queries;
+
+    if (s->n > s->numbers) {
+        if (rec_realloc(&s->number, s->n, sizeof *s->number, "ranked list", err) < 0)
+            return -1;
+        s->numbers = s->n;
+    }
+    for (size_t r = 0; r < s->n; r++)
+        s->number[r] = rec_ids_find(shelf->items, s->doc[r].text.at, s->doc[r].text.len);
+    s->user = rec_ids_find(shelf->users, map->bytes + map->offset[query], (size_t)(map->offset[query + 1] - map->offset[query]));
+    s->candidates = shelf->n_items - (s->user < 0 ? 0 : (size_t)(shelf->history_ptr[s->user + 1] - shelf->history_ptr[s->user]));
+    return 0;
+}
+
 /* Judges the documents gathered in `s`. */
 static int judge(const struct run *run, struct scratch *s, size_t query, struct rec_err *err)
 {
@@ -166,9 +187,12 @@ static int judge(const struct run *run, struct scratch *s, size_t query, struct 
     }
     if (run->qrels->graded)
         qsort(s->judge.ideal, relevant, sizeof *s->judge.ideal, rec_judge_descending);
+    if (run->eval->shelf && name_items(run, s, query, err) < 0)
+        return -1;
     struct rec_hits hits = {.rank = s->judge.rank, .gain = s->judge.gain, .n = found,
                             .ideal = run->qrels->graded ? s->judge.ideal : NULL,
-                            .relevant = relevant};
+                            .relevant = relevant, .list = s->number, .length = run->eval->shelf ? s->n : 0, .user = s->user,
+                            .candidates = s->candidates};
     rec_eval_list(row, run->eval, &hits);
     return 0;
 }
@@ -393,6 +417,7 @@ static void clear_run(struct run *run, size_t pieces, unsigned threads)
     for (unsigned t = 0; run->scratch && t < threads; t++) {
         forget(&run->scratch[t]);
         free(run->scratch[t].doc);
+        free(run->scratch[t].number);
         free(run->scratch[t].slot);
         free(run->scratch[t].copies.copy);
         rec_judge_clear(&run->scratch[t].judge);

@@ -12,6 +12,7 @@
  *     wilcoxon   the same by ranks
  *     bootstrap  limits of a mean by drawing again
  *     holm       p of many tests at once
+ *     shelf      what is known of items and of what users had, for measures of what is shown, relevant or not
  *     judge      a ranked list against the relevant items: where the hits are
  *     qrels      what is relevant, as TREC writes it
  *     run        a system's ranked lists, as TREC writes them (or our own CSV), from file to figures
@@ -50,15 +51,24 @@ struct rec_hits {
     size_t relevant;         /**< how many items are relevant, in the list or not; above 0 */
     size_t candidates;       /**< how many items there were to list; 0: not known (rec_judge_list leaves it to the caller) */
     const double *discount;  /**< [deepest K] 1 / log2(r + 1) for r = 1, 2, ... */
+    const struct rec_shelf *shelf; /**< of measures that need it, with all below; else NULL */
+    const int32_t *list;     /**< [length] items of the shelf; -1: it does not have it */
+    size_t length;
+    int32_t user;            /**< of the shelf, or -1 */
 };
 
-/** A measure is either one of lists (`list`) or one of predictions (`term` and `whole`). */
+/** What a measure needs besides hits: rec_eval_use. */
+enum { REC_NEEDS_SHELF = 1, REC_NEEDS_GENRES = 2 };
+
+/** A measure is one of a list (`list`), of all lists together (`spread`), or of predictions (`term` and `whole`). */
 struct rec_measure {
     const char *name;        /**< "ndcg" */
     const char *formula;     /**< in one line, for --list */
     const char *source;      /**< who defined it so */
     bool greater_is_better;
+    unsigned needs;
     double (*list)(const struct rec_hits *hits, size_t k);    /**< one user's value at cut-off k */
+    double (*spread)(const uint32_t *count, size_t n_items);   /**< of all users' lists to cut-off k: how often each item is in them */
     double (*term)(double prediction, double value);           /**< what one prediction adds to the sum */
     double (*whole)(double sum, double n);                     /**< the measure from the sum of n terms */
 };
@@ -82,12 +92,19 @@ struct rec_eval {
     size_t depth;            /**< the deepest cut-off: how long lists must be; 0 when no measure of lists is asked for */
     bool predictions;        /**< some measure of predictions is asked for */
     double *discount;        /**< [depth] */
+    unsigned needs;          /**< of all its measures */
+    const struct rec_shelf *shelf; /**< set by rec_eval_use */
+    uint32_t *shown;         /**< [n, shelf->n_items] of columns of spread: how often each item was listed; changed by rec_eval_list */
 };
 
 /** @param measures  names between commas; "ndcg@5" has its own cut-off, "ndcg" takes each of `cutoffs`; NULL is all of them.
  *  @param cutoffs   whole numbers between commas, from 1 to REC_EVAL_DEEPEST. */
 int rec_eval_init(struct rec_eval *eval, const char *measures, const char *cutoffs, struct rec_err *err);
 void rec_eval_clear(struct rec_eval *eval);
+/** Gives it what its measures need (eval->needs), and forgets what was shown before. -1 when it does not have it: a catalogue. */
+int rec_eval_use(struct rec_eval *eval, const struct rec_shelf *shelf, struct rec_err *err);
+/** Sets the figures of measures of all lists together; leaves the others alone. */
+void rec_eval_spread(double *figure, const struct rec_eval *eval);
 
 /** One user's row of values[eval->n]; columns of predictions are left alone. Thread-safe. */
 void rec_eval_list(double *values, const struct rec_eval *eval, struct rec_hits *hits);
@@ -258,6 +275,26 @@ double rec_popularity_js(const uint64_t *reference, size_t n_reference, const ui
 double rec_tail_chi2(double x, double df);
 /** P(D >= d) of the two-sided Kolmogorov-Smirnov statistic of n observations (n a whole number). */
 double rec_tail_kolmogorov(double d, double n);
+
+/* ---- shelf: items, and what users had of them ------------------------------------------------------ */
+
+/** All but `popularity` and `entry` is borrowed. */
+struct rec_shelf {
+    size_t n_items, n_users;
+    const struct rec_ids *items, *users;  /**< for runs, whose lists are text; or NULL */
+    const int64_t *history_ptr;           /**< [n_users + 1] what each user had, as in training; */
+    const int32_t *history;
+    double active;                        /**< users who had anything */
+    uint32_t *popularity;                 /**< [n_items]: how many users had it */
+    const struct rec_catalogue *catalogue; /**< genres, or NULL */
+    int32_t *entry;                       /**< [n_items]: its number in the catalogue, or -1; NULL: no catalogue */
+};
+/** @param ptr, index  rows of n_users, as user_ptr and item of ratings  @param catalogue  or NULL */
+int rec_shelf_init(struct rec_shelf *shelf, const struct rec_ids *users, const struct rec_ids *items, const int64_t *ptr, const int32_t *index,
+                   const struct rec_catalogue *catalogue, struct rec_err *err);
+void rec_shelf_clear(struct rec_shelf *shelf);
+/** An item's genres and how many; NULL and 0 where none are known. */
+const int32_t *rec_shelf_genres(const struct rec_shelf *shelf, int32_t item, size_t *n);
 
 /* ---- judge: a ranked list against what is relevant ---------------------------------------------- */
 

@@ -31,6 +31,7 @@ struct rec_validate {
     struct rec_eval eval;
     const struct rec_filter *relevant; /**< what counts as relevant to measures of lists; NULL: all held-out ratings */
     bool graded;                       /**< gains are the ratings, not 1 */
+    const struct rec_catalogue *catalogue; /**< for measures that need genres; NULL: none */
     unsigned threads;
     void (*progress)(void *context, size_t done, size_t users);  /**< NULL: nobody watches */
     void *context;

@@ -101,6 +101,9 @@ static int judge_block(struct rec_validate *v, struct block *b, const struct rec
             b->list[r] = b->hit[j * rank->k + r].item;
         if (rec_judge_list(&hits, &b->judge, b->list, b->count[j], b->relevant, v->graded ? b->gain : NULL, n, beyond, err) < 0)
             return -1;
+        hits.list = b->list;
+        hits.length = b->count[j];
+        hits.user = b->user[j];
         hits.candidates = rank->model->n_items - n_seen(rank->model, b->user[j]);
         rec_eval_list(v->values + b->row[j] * v->eval.n, &v->eval, &hits);
         v->without += hits.relevant == 0;
@@ -198,21 +201,32 @@ int rec_validate_model(struct rec_validate *v, const struct rec_model *model, st
 {
     double total[REC_EVAL_MAX] = {0};
     size_t nnz = v->held_out->nnz;
+    struct rec_shelf shelf = {0};
+    int status = -1;
 
     v->users = v->without = v->unknown = v->pairs_seen = v->pairs_unknown = 0;
     for (size_t i = 0; i < v->held_out->n_users * v->eval.n; i++)
         v->values[i] = NAN;
     if (v->eval.predictions && !model->ratings_scale)
         return rec_err_set(err, "%s: scores are ranks, not ratings, and cannot be measured by rmse or mae", model->type);
+    if (v->eval.needs && (rec_shelf_init(&shelf, &model->users, &model->items, model->seen_ptr, model->seen_item, v->catalogue, err) < 0 ||
+                          rec_eval_use(&v->eval, &shelf, err) < 0))
+        goto out;
     if (v->eval.depth > 0 && judge_lists(v, model, err) < 0)
-        return -1;
+        goto out;
     if (v->eval.predictions)
         judge_predictions(v, model, total);
     rec_eval_mean(v->figure, v->values, v->held_out->n_users, v->eval.n);
     for (size_t c = 0; c < v->eval.n; c++)
         if (v->eval.column[c].measure->whole && nnz)
             v->figure[c] = v->eval.column[c].measure->whole(total[c], (double)nnz);
-    return 0;
+    if (v->eval.needs)
+        rec_eval_spread(v->figure, &v->eval);
+    status = 0;
+out:
+    v->eval.shelf = NULL;
+    rec_shelf_clear(&shelf);
+    return status;
 }
 
 void rec_validate_clear(struct rec_validate *v)

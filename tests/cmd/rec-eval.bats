@@ -176,3 +176,19 @@ END
     refuses 2 'too many operands' rec-eval als.rec test.rec als.rec
     refuses 2 'format table' rec-eval -f table als.rec test.rec
 }
+
+@test "measures of what is shown: a run needs what its system learnt from, genres a catalogue" {
+    rec-recommend -q --all -k 10 ials.rec >run.csv
+    rec-eval -q -m coverage,novelty,auc ials.rec test.rec | head -n 4 >model.txt
+    rec-eval -q -m coverage,novelty,auc --train train.rec --run run.csv --qrels test.rec | head -n 4 | cmp - model.txt
+    # Of all lists together there is no figure of one user.
+    rec-eval -q -m coverage,novelty --per-user u.csv -o /dev/null ials.rec test.rec
+    [ "$(sed -n 2p u.csv | cut -d, -f2)" = "" ]
+    [ "$(sed -n 2p u.csv | cut -d, -f3)" != "" ]
+    # Everybody's list of popular items: ten items and a few more, for what somebody has seen.
+    rec-train -q --model popular -o popular.rec train.rec
+    [ "$(rec-eval -q -m coverage popular.rec test.rec | jq '."coverage@10" < 0.5')" = true ]
+    refuses 1 'name what its system learnt from by --train' rec-eval -m novelty --run run.csv --qrels test.rec
+    refuses 1 'ild@10: needs genres: name a catalogue' rec-eval -m ild ials.rec test.rec
+    refuses 2 'a model knows itself' rec-eval --train train.rec ials.rec test.rec
+}

@@ -36,3 +36,18 @@ setup() { rec_setup; need_python; ORACLE=$ROOT/tests/integration/eval-oracle.py;
         [ "$(sed -n 's/.*"pairs_seen": \([0-9]*\).*/\1/p' $m.json)" -gt 0 ]
     done
 }
+
+@test "what is shown: coverage, Gini, novelty, popularity, diversity, calibration, of a model and of its run" {
+    rec-ingest -q <"$ROOT/data/sample/ratings.csv" | rec-split -q --test 0.2 --seed 3 --out-test test.rec >train.rec
+    rec-ingest -q --movies -o movies.rec "$ROOT/data/sample/movies.csv"
+    for f in train test movies; do rec-cat $f.rec >$f.csv; done
+    measures=coverage,gini,novelty,arp,ild,calibration
+    for m in ials popular; do
+        rec-train -q --model $m -o m.rec train.rec
+        rec-recommend -q --all -k 20 m.rec >run.csv
+        rec-eval -q -m $measures -c movies.rec m.rec test.rec >model.json
+        rec-eval -q -m $measures -c movies.rec --train train.rec --run run.csv --qrels test.rec >run.json
+        "$PYTHON" "$ORACLE" shown run.csv train.csv movies.csv test.csv model.json
+        "$PYTHON" "$ORACLE" shown run.csv train.csv movies.csv test.csv run.json
+    done
+}

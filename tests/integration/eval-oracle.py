@@ -166,5 +166,54 @@ def check_model(model_path, test_path, metrics_path, threshold=None):
         compare("numpy mae", ours["mae"], np.abs(errors).mean())
 
 
+def check_shown(run, train, catalogue, test, metrics):
+    """Measures of what is shown, from the CSV twins of run, training ratings and catalogue, for users that have something in test."""
+    import csv
+    from itertools import combinations
+    from math import log, log2
+
+    ours, k = json.load(open(metrics)), 10
+    had, users_of = {}, {}
+    for r in csv.DictReader(open(train)):
+        had.setdefault(r["userId"], set()).add(r["itemId"])
+        users_of.setdefault(r["itemId"], set()).add(r["userId"])
+    genres = {r["itemId"]: r["genres"].split("|") for r in csv.DictReader(open(catalogue)) if r["genres"]}
+    judged = {r["userId"] for r in csv.DictReader(open(test))}
+    lists = {}
+    for r in csv.DictReader(open(run)):
+        if r["user"] in judged:
+            lists.setdefault(r["user"], []).append(r["item"])
+
+    def shares(items):
+        share, items = {}, [i for i in items if i in genres]
+        for i in items:
+            for g in genres[i]:
+                share[g] = share.get(g, 0) + 1 / len(genres[i]) / len(items)
+        return share
+
+    def kl(user, items):
+        p, q = shares(had[user]), shares(items)
+        return sum(x * log(x / (0.99 * q.get(g, 0) + 0.01 * x)) for g, x in p.items())
+
+    def ild(items):
+        pairs = [(set(genres[a]), set(genres[b])) for a, b in combinations(items, 2) if a in genres and b in genres]
+        return np.mean([1 - len(a & b) / len(a | b) for a, b in pairs])
+
+    top = {u: x[:k] for u, x in lists.items()}
+    shown = [i for x in top.values() for i in x]
+    count = np.sort([shown.count(i) for i in users_of])
+    n = len(count)
+    mean = lambda f: np.mean([f(u, x) for u, x in top.items()])
+    for name, value in {
+        "coverage": len(set(shown)) / n,
+        "gini": 2 * np.sum(np.arange(1, n + 1) * count) / (n * count.sum()) - (n + 1) / n,
+        "novelty": mean(lambda u, x: np.mean([log2(len(had) / len(users_of[i])) for i in x])),
+        "arp": mean(lambda u, x: np.mean([len(users_of[i]) / len(had) for i in x])),
+        "ild": mean(lambda u, x: ild(x)),
+        "calibration": mean(kl),
+    }.items():
+        compare(name, ours[f"{name}@{k}"], value)
+
+
 if __name__ == "__main__":
-    {"make": make, "tidy": tidy, "run": check_run, "model": check_model}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "tidy": tidy, "run": check_run, "model": check_model, "shown": check_shown}[sys.argv[1]](*sys.argv[2:])

@@ -182,7 +182,7 @@ static void every_measure_says_what_it_is(void **state)
         const struct rec_measure *measure = rec_measures[m];
         assert_non_null(measure->formula);
         assert_non_null(measure->source);
-        assert_true(!measure->list == (measure->term && measure->whole));
+        assert_true((measure->list != NULL) + (measure->spread != NULL) + (measure->term && measure->whole) == 1);
         assert_ptr_equal(rec_measures_find(measure->name, strlen(measure->name)), measure);
     }
 }
