@@ -16,8 +16,8 @@ static struct rec_opt opts[] = {
      .help = "csv; mtx: MatrixMarket; trec: qrels; npy: the array of --tensor"},
     {'t', "tensor", "NAME", REC_OPT_TEXT, &tensor_name, .help = "this array of the file alone"},
     {'i', "ids", "TABLE", REC_OPT_TEXT, &ids_of, .help = "the ids of a table alone, a line each: users or items"},
-    {'T', "table", "TABLE", REC_OPT_CHOICE, &table, .choices = "users|items",
-     .help = "of a model or of features, the rows of this table alone"},
+    {'T', "table", "TABLE", REC_OPT_CHOICE, &table, .choices = "users|items|links|neighbours",
+     .help = "of a model or of features, the rows of this table alone; of a model its links or neighbours"},
     {'d', "delimiter", "C", REC_OPT_TEXT, &delimiter, .help = "what parts the fields of CSV; \\t is a tab"},
     {0, "no-header", NULL, REC_OPT_FLAG, &no_header, .help = "leave out the line of column names"},
     TOOL_OUTPUT(&output),
@@ -227,6 +227,8 @@ static int cat_features(struct rec_safetensors *file, struct row *row)
 {
     struct rec_features f;
     int result;
+    if (table != NULL && strcmp(table, "users") != 0 && strcmp(table, "items") != 0)
+        return rec_err_set(row->err, "%s: --table %s is of models", file->name, table);
     if (only_csv(file, "a file of features", row) < 0 || rec_features_file_load(&f, file, row->err) < 0)
         return -1;
     result = rec_features_file_csv(&f, !wants("items"), row->delimiter, !no_header, row->out, row->err);
@@ -272,12 +274,59 @@ static int model_rows(const struct rec_model *m, const char *name, const struct 
     return 0;
 }
 
+/* The first two columns: of a link where it begins and ends, of neighbours for whom and who. */
+static int link_row(struct row *row, const struct rec_ids *ids, size_t from, size_t to, float weight)
+{
+    size_t len;
+    const char *id = rec_ids_get(ids, from, &len);
+    add_text(row, id, len);
+    id = rec_ids_get(ids, to, &len);
+    add_text(row, id, len);
+    add_float(row, weight);
+    return end_row(row);
+}
+
+static int link_rows(const struct rec_ids *ids, const int64_t *ptr, const int32_t *index, const float *weight, struct row *row)
+{
+    for (size_t r = 0; ptr != NULL && r < ids->n; r++)
+        for (int64_t p = ptr[r]; p < ptr[r + 1]; p++)
+            if (link_row(row, ids, r, (size_t)index[p], weight[p]) < 0)
+                return -1;
+    return 0;
+}
+
+static int cat_links(const struct rec_model *m, struct row *row)
+{
+    bool users = strcmp(table, "neighbours") == 0;
+    if (users ? !m->near_ptr : !m->links && !m->link_ptr)
+        return rec_err_set(row->err, "%s: --table %s: a model of type %s has none", m->file.name, table, m->type);
+    if (!no_header) {
+        add_text(row, users ? "user" : "from", 4);
+        add_text(row, users ? "neighbour" : "to", users ? 9 : 2);
+        add_text(row, "weight", 6);
+        if (end_row(row) < 0)
+            return -1;
+    }
+    if (users)
+        return link_rows(&m->users, m->near_ptr, m->near_user, m->near_weight, row);
+    for (size_t i = 0; m->links && i < m->n_items; i++)
+        for (size_t k = 0; k < m->n_items; k++)
+            if (m->links[i * m->n_items + k] != 0 && link_row(row, &m->items, i, k, m->links[i * m->n_items + k]) < 0)
+                return -1;
+    return link_rows(&m->items, m->link_ptr, m->link_item, m->link_weight, row);
+}
+
 static int cat_model(struct rec_safetensors *file, struct row *row)
 {
     struct rec_model m;
     int result;
     if (only_csv(file, "a model", row) < 0 || rec_model_load(&m, file, row->err) < 0)
         return -1;
+    if (table != NULL && (strcmp(table, "links") == 0 || strcmp(table, "neighbours") == 0)) {
+        result = cat_links(&m, row);
+        rec_model_clear(&m);
+        return result;
+    }
     result = model_header(&m, row);
     if (result == 0 && wants("users"))
         result = model_rows(&m, "user", &m.users, NULL, m.user_bias, m.user_factors, row);

@@ -170,6 +170,12 @@ static void say_model(struct sink *s, const struct rec_model *m)
     fact_count(s, "items", m->n_items);
     fact_count(s, "factors", m->factors);
     fact_count(s, "seen", (uint64_t)m->seen_ptr[m->n_users]);
+    if (m->liked_ptr)
+        fact_count(s, "liked", (uint64_t)m->liked_ptr[m->n_users]);
+    if (m->link_ptr)
+        fact_count(s, "links", (uint64_t)m->link_ptr[m->n_items]);
+    if (m->near_ptr)
+        fact_count(s, "neighbours", (uint64_t)m->near_ptr[m->n_users]);
 }
 
 static void say_catalogue(struct sink *s, const struct rec_catalogue *c)

@@ -168,3 +168,20 @@ assert (np.loadtxt("f.csv", delimiter=",", dtype=np.float32) == f).all()'
     [ "$output" = userId,itemId,rating,timestamp ]
     [ -z "$stderr" ]
 }
+
+@test "links and neighbours of a model" {
+    rec-synth -q --users 50 --items 30 --ratings 600 --seed 1 --format rec -o s.rec
+    rec-train -q --model itemknn --neighbours 3 --keep from --damping 0 --exponent-from 0.5 --exponent-to 0.5 --shrinkage 0 --normalization 0 -o i.rec s.rec
+    rec-train -q --model userknn --neighbours 4 -o u.rec s.rec
+    rec-cat --table links i.rec >links
+    [ "$(head -1 links)" = from,to,weight ]
+    [ "$(sed 1d links | cut -d, -f1 | sort | uniq -c | awk '$1 != 3' | wc -l)" -eq 0 ]
+    # The cosine, counted here.
+    rec-cat s.rec | awk -F, 'NR > 1 { has[$1, $2] = 1; n[$2]++; user[$1] = 1 }
+        END { while ((getline line <"links") > 0) { if (split(line, f, ",") < 3 || f[1] == "from") continue
+            both = 0; for (u in user) both += ((u, f[1]) in has) && ((u, f[2]) in has)
+            w = both / sqrt(n[f[1]] * n[f[2]]); if (w - f[3] > 1e-6 || f[3] - w > 1e-6) exit 1; rows++ } exit rows < 30 }'
+    rec-cat --table neighbours --no-header u.rec | awk -F, '{ n[$1]++; if ($1 == $2 || $3 <= 0) exit 1 } END { for (u in n) if (n[u] > 4) exit 1 }'
+    refuses 1 "a model of type itemknn has none" rec-cat --table neighbours i.rec
+    rec-info i.rec | grep -qx "  links      $(($(wc -l <links) - 1))"
+}
