@@ -177,11 +177,12 @@ assert (np.loadtxt("f.csv", delimiter=",", dtype=np.float32) == f).all()'
     [ "$(head -1 links)" = from,to,weight ]
     [ "$(sed 1d links | cut -d, -f1 | sort | uniq -c | awk '$1 != 3' | wc -l)" -eq 0 ]
     # The cosine, counted here.
-    rec-cat s.rec | awk -F, 'NR > 1 { has[$1, $2] = 1; n[$2]++; user[$1] = 1 }
-        END { while ((getline line <"links") > 0) { if (split(line, f, ",") < 3 || f[1] == "from") continue
-            both = 0; for (u in user) both += ((u, f[1]) in has) && ((u, f[2]) in has)
-            w = both / sqrt(n[f[1]] * n[f[2]]); if (w - f[3] > 1e-6 || f[3] - w > 1e-6) exit 1; rows++ } exit rows < 30 }'
+    rec-cat s.rec >ratings
+    awk -F, 'NR == FNR { if (FNR > 1) { has[$1, $2] = 1; n[$2]++; user[$1] = 1 } next }
+        FNR > 1 { both = 0; for (u in user) both += ((u, $1) in has) && ((u, $2) in has)
+            w = both / sqrt(n[$1] * n[$2]); if (w - $3 > 1e-6 || $3 - w > 1e-6) exit 1; rows++ } END { exit rows < 30 }' ratings links
     rec-cat --table neighbours --no-header u.rec | awk -F, '{ n[$1]++; if ($1 == $2 || $3 <= 0) exit 1 } END { for (u in n) if (n[u] > 4) exit 1 }'
     refuses 1 "a model of type itemknn has none" rec-cat --table neighbours i.rec
-    rec-info i.rec | grep -qx "  links      $(($(wc -l <links) - 1))"
+    lines=$(wc -l <links)
+    rec-info i.rec | grep -qx "  links      $((lines - 1))"
 }
