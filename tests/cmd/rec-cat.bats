@@ -173,16 +173,16 @@ assert (np.loadtxt("f.csv", delimiter=",", dtype=np.float32) == f).all()'
     rec-synth -q --users 50 --items 30 --ratings 600 --seed 1 --format rec -o s.rec
     rec-train -q --model itemknn --neighbours 3 --keep from --damping 0 --exponent-from 0.5 --exponent-to 0.5 --shrinkage 0 --normalization 0 -o i.rec s.rec
     rec-train -q --model userknn --neighbours 4 -o u.rec s.rec
-    rec-cat --table links i.rec >links
-    [ "$(head -1 links)" = from,to,weight ]
-    [ "$(sed 1d links | cut -d, -f1 | sort | uniq -c | awk '$1 != 3' | wc -l)" -eq 0 ]
+    rec-cat --table links i.rec >l.csv
+    [ "$(head -1 l.csv)" = from,to,weight ]
+    [ "$(sed 1d l.csv | cut -d, -f1 | sort | uniq -c | awk '$1 != 3' | wc -l)" -eq 0 ]
     # The cosine, counted here.
     rec-cat s.rec >ratings
     awk -F, 'NR == FNR { if (FNR > 1) { has[$1, $2] = 1; n[$2]++; user[$1] = 1 } next }
         FNR > 1 { both = 0; for (u in user) both += ((u, $1) in has) && ((u, $2) in has)
-            w = both / sqrt(n[$1] * n[$2]); if (w - $3 > 1e-6 || $3 - w > 1e-6) exit 1; rows++ } END { exit rows < 30 }' ratings links
+            w = both / sqrt(n[$1] * n[$2]); if (w - $3 > 1e-6 || $3 - w > 1e-6) exit 1; rows++ } END { exit rows < 30 }' ratings l.csv
     rec-cat --table neighbours --no-header u.rec | awk -F, '{ n[$1]++; if ($1 == $2 || $3 <= 0) exit 1 } END { for (u in n) if (n[u] > 4) exit 1 }'
     refuses 1 "a model of type itemknn has none" rec-cat --table neighbours i.rec
-    lines=$(wc -l <links)
-    rec-info i.rec | grep -qx "  links      $((lines - 1))"
+    n=$(wc -l <l.csv)
+    rec-info i.rec | grep -qx "  links      $((n - 1))"
 }
