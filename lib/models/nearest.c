@@ -235,8 +235,9 @@ static void normalize(float *weight, const int64_t *ptr, size_t rows, double pow
         double sum = 0;
         for (int64_t p = ptr[r]; p < ptr[r + 1]; p++)
             sum += weight[p];
-        for (int64_t p = ptr[r]; sum > 0 && p < ptr[r + 1]; p++)
-            weight[p] = (float)(weight[p] * pow(sum, -power));
+        double by = sum > 0 ? pow(sum, -power) : 0;
+        for (int64_t p = ptr[r]; p < ptr[r + 1]; p++)
+            weight[p] = (float)(weight[p] * by);
     }
 }
 
@@ -252,7 +253,7 @@ static int turn(int64_t **ptr, int32_t **index, float **weight, size_t n, struct
     *ptr = turned.ptr;
     *index = turned.index;
     *weight = turned.value;
-    return status;
+    return turned.ptr && turned.index && turned.value ? status : -1;
 }
 
 int rec_nearest_items(struct rec_model *model, const struct rec_nearest_links *links, const struct rec_train_job *job, struct rec_err *err)

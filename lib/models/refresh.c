@@ -88,7 +88,9 @@ int rec_refresh_users(struct rec_model *out, const struct rec_model *model, cons
     *out = (struct rec_model){0};
     if (rec_foldin_init(&s.foldin, model, err) < 0)
         return -1;
-    if (s.foldin.kind == REC_FOLDIN_NONE)
+    if (model->near_ptr)
+        rec_err_set(err, "%s: of type %s, whose neighbours are users: train it anew", model->file.name ? model->file.name : "model", model->type);
+    else if (s.foldin.kind == REC_FOLDIN_NONE)
         rec_err_set(err, "%s: of type %s, which learns nothing of users: train it anew", model->file.name ? model->file.name : "model", model->type);
     else if (begin(out, &s, model, r, err) == 0 && rec_pool_run(threads, r->n_users, GRAIN, solve, &s, err) == 0)
         rc = 0;

@@ -106,6 +106,27 @@ static void test_same_ratings(void **state)
     rec_ratings_clear(&r);
 }
 
+/* Links stay, and the users' part of them is what users have: nothing changes with the same ratings. Neighbours are users, who are others now. */
+static void test_links(void **state)
+{
+    struct rec_ratings r = make(0);
+    struct rec_model model, fresh;
+
+    (void)state;
+    train(&model, "itemknn", &r, 1, NULL);
+    assert_int_equal(rec_refresh_users(&fresh, &model, &r, 2, &err), 0);
+    for (int32_t u = 0; u < USERS; u++)
+        for (int32_t i = 0; i < ITEMS; i++)
+            assert_true(rec_predict_pair(&model, u, i) == rec_predict_pair(&fresh, u, i));
+    rec_model_clear(&fresh);
+    rec_model_clear(&model);
+    train(&model, "userknn", &r, 1, NULL);
+    assert_int_equal(rec_refresh_users(&fresh, &model, &r, 2, &err), -1);
+    assert_non_null(strstr(err.text, "whose neighbours are users"));
+    rec_model_clear(&model);
+    rec_ratings_clear(&r);
+}
+
 /* The same data under two numberings that overlap: where both know somebody, the factors are theirs. */
 static void test_warm(void **state)
 {
@@ -130,6 +151,6 @@ static void test_warm(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_ratings), cmocka_unit_test(test_warm)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_ratings), cmocka_unit_test(test_links), cmocka_unit_test(test_warm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
