@@ -83,8 +83,10 @@ int rec_checkpoint_read(struct rec_checkpoint *c, const char *path, struct rec_e
     c->n_parts = 0;
     if (access(path, F_OK) < 0 && errno == ENOENT)
         return 0;
-    if (rec_safetensors_open(&c->file, path, err) < 0)
+    if (rec_safetensors_open(&c->file, path, err) < 0) {
+        c->file = (struct rec_safetensors){0};
         return -1;
+    }
     text = rec_safetensors_meta(&c->file, "step");
     if (rec_safetensors_expect(&c->file, "rec.checkpoint", 1, err) < 0 || check_same(c, err) < 0 || take_parts(c, err) < 0)
         goto fail;
