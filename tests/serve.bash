@@ -4,6 +4,8 @@
 #     serve_model DIR                       # DIR/ratings.rec, movies.rec, model.rec
 #     serve_start -c movies.rec model.rec   # $URL, $SERVE; standard error is serve.err
 #     serve_stop
+#     serve_redis; ... "$REDIS_URL"         # in setup; a Redis that the test may stop and start anew: tests/redis, $REDIS
+#     serve_redis_stop                      # in teardown
 
 SERVE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 SERVE=
@@ -41,6 +43,18 @@ serve_stop() {
     kill "$SERVE" 2>/dev/null || :
     wait "$SERVE" || :
     SERVE=
+}
+
+serve_redis() {
+    REDIS=$(mktemp -d)
+    # shellcheck disable=SC2034 # for the tests
+    REDIS_URL=$("$SERVE_ROOT/tests/redis" start "$REDIS" 3>&-)
+}
+
+serve_redis_stop() {
+    kill -CONT "$(cat "$REDIS/redis.pid")" 2>/dev/null || :
+    "$SERVE_ROOT/tests/redis" stop "$REDIS"
+    rm -rf "$REDIS"
 }
 
 # get PATH...: requests for them, one after another.

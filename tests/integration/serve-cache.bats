@@ -12,14 +12,11 @@ setup_file() {
 setup() {
     rec_setup
     cp -p "$BATS_FILE_TMPDIR"/*.rec .
-    REDIS=$(mktemp -d)
-    CACHE=$("$SERVE_ROOT/tests/redis" start "$REDIS" 3>&-)
+    serve_redis
 }
 teardown() {
     serve_stop
-    kill -CONT "$(cat "$REDIS/redis.pid")" 2>/dev/null || :
-    "$SERVE_ROOT/tests/redis" stop "$REDIS"
-    rm -rf "$REDIS"
+    serve_redis_stop
 }
 
 # counted OUTCOME: how often, as /metrics tells.
@@ -28,7 +25,7 @@ counted() {
 }
 
 @test "what a server kept, it finds again, and so do processes for one request" {
-    serve_start --answers 0 --cache "$CACHE" --open-metrics -c movies.rec model.rec
+    serve_start --answers 0 --cache "$REDIS_URL" --open-metrics -c movies.rec model.rec
     for i in 1 2 3; do
         curl -sS "$URL/recommendations/1?k=5" >"r$i"
         curl -sS "$URL/similar-movies/50?k=5" >"s$i"
@@ -38,14 +35,14 @@ counted() {
     [ "$(counted hit)" -eq 4 ]
     serve_stop
     for _ in 1 2; do
-        get '/recommendations/1?k=5' /metrics | rec-serve --cache "$CACHE" --state state --open-metrics -c movies.rec model.rec >out
+        get '/recommendations/1?k=5' /metrics | rec-serve --cache "$REDIS_URL" --state state --open-metrics -c movies.rec model.rec >out
         grep '^{"user_id"' out | cmp - r1
     done
     grep -q '^rec_cache_requests_total{outcome="hit"} 2' out
 }
 
 @test "a Redis that hangs, and one that is gone, fail no request and cost at most 50 ms each second" {
-    serve_start --answers 0 --cache "$CACHE" --open-metrics -c movies.rec model.rec
+    serve_start --answers 0 --cache "$REDIS_URL" --open-metrics -c movies.rec model.rec
     curl -sS "$URL/recommendations/1?k=5" >want
     kill -STOP "$(cat "$REDIS/redis.pid")"
     for _ in 1 2 3 4 5; do

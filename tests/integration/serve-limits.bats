@@ -12,22 +12,19 @@ setup_file() {
 setup() {
     rec_setup
     cp -p "$BATS_FILE_TMPDIR"/*.rec .
-    REDIS=$(mktemp -d)
-    LIMITS=$("$SERVE_ROOT/tests/redis" start "$REDIS" 3>&-)
+    serve_redis
     SERVES=
 }
 teardown() {
     for SERVE in $SERVES; do serve_stop; done
-    kill -CONT "$(cat "$REDIS/redis.pid")" 2>/dev/null || :
-    "$SERVE_ROOT/tests/redis" stop "$REDIS"
-    rm -rf "$REDIS"
+    serve_redis_stop
 }
 
 # host NAME OPTION...: a server of that name; its address is the file NAME.url, what it says NAME.err.
 host() {
     local name=$1
     shift
-    serve_start --limits "$LIMITS" --state "$name" --open-metrics "$@" model.rec
+    serve_start --limits "$REDIS_URL" --state "$name" --open-metrics "$@" model.rec
     SERVES="$SERVES $SERVE"
     mv serve.err "$name.err"
     echo "$URL" >"$name.url"
@@ -57,7 +54,7 @@ asks() {
     wait=$(sed -n 's/^Retry-After: \([0-9]*\).*/\1/p' b.out)
     [ "$wait" -gt 80 ] && [ "$wait" -le 100 ]
     printf 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 127.0.0.1\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n' |
-        rec-serve --limits "$LIMITS" --state c --proxy unix --rate-address 6/600 --log log model.rec >out
+        rec-serve --limits "$REDIS_URL" --state c --proxy unix --rate-address 6/600 --log log model.rec >out
     [ "$(grep -c '^HTTP/1.1 429' out)" -eq 1 ]
     [ "$(grep -c '^HTTP/1.1 200' out)" -eq 1 ]
     cut -d' ' -f1 log | diff - <(printf '127.0.0.1\n192.0.2.1\n')
@@ -67,7 +64,7 @@ asks() {
     mkdir alone
     cp "$REC_BIN/rec-serve" alone/
     printf 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\nConnection: close\r\n\r\n' >request
-    for _ in 1 2 3 4; do alone/rec-serve --limits "$LIMITS" --cache "$LIMITS" --state c --proxy unix --rate-address 3/600 model.rec <request; done | grep -c '^HTTP/1.1 200' >passed
+    for _ in 1 2 3 4; do alone/rec-serve --limits "$REDIS_URL" --cache "$REDIS_URL" --state c --proxy unix --rate-address 3/600 model.rec <request; done | grep -c '^HTTP/1.1 200' >passed
     [ "$(cat passed)" -eq 3 ]
     # a Redis that nobody can reach stops nobody; a name goes to the other program, which is not there
     for host in 127.0.0.1:9 '[::1]:9/0' ':secret@127.0.0.1:9'; do
