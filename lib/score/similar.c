@@ -78,7 +78,7 @@ int rec_similar_init(struct rec_similar *similar, const struct rec_model *model,
     if (model->factors > 0 && model->item_factors)
         status = init_factors(similar, flags & REC_SIMILAR_DOT, err);
     else if (flags & REC_SIMILAR_DOT)
-        status = rec_err_set(err, "%s: a model without factors has no inner products: do without --dot", model->type);
+        status = rec_err_set(err, "%s: a model without factors has no inner products", model->type);
     else if (has_links(model))
         status = 0;
     else if (!model->seen_ptr)

@@ -123,3 +123,15 @@ for l in sys.stdin:
     refuses 1 'none.rec: no such file' rec-similar --all none.rec
     refuses 1 'standard output: no space left' bash -c 'rec-similar --all ials.rec >/dev/full'
 }
+
+@test "in a model of links, what an item speaks for: the list of a visitor who has it alone" {
+    rec-synth -q --users 60 --items 40 --ratings 900 --seed 2 --format rec -o links.rec
+    rec-train -q --model itemknn -o links-model.rec links.rec
+    for i in 1 7 20; do
+        echo $i | rec-similar -k 5 links-model.rec | sed 1d | cut -d, -f2- >similar
+        echo $i | rec-recommend -k 5 --items - links-model.rec | sed 1d | cut -d, -f2- | cmp - similar
+        [ -s similar ]
+    done
+    echo 1 >one
+    refuses 1 "no inner products" rec-similar --by dot links-model.rec one
+}
