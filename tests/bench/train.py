@@ -91,19 +91,24 @@ def rank(p, q, train, test):
     return list(sums / users)
 
 
+def rank_by_test(p, q, x, train, test):
+    """The same of the pairs of a file with ids of its own; x are those of train."""
+    d, t = load(train), load(test)
+    users, items = ({k: i for i, k in enumerate(ids(d, n))} for n in ("users", "items"))
+    row = np.repeat([users[k] for k in ids(t, "users")], np.diff(t["user_ptr"]))
+    column = np.array([items.get(k, -1) for k in ids(t, "items")])[t["item"]]
+    # An item that is only in the test counts among the relevant, and is never found.
+    relevant = sp.csr_matrix((np.ones(len(row)), (row, np.where(column < 0, len(items), column))), shape=(len(users), len(items) + 1))
+    return rank(p, q, x, relevant)
+
+
 def peer_implicit(name, train, f, passes, threads, test=None):
     x = csr(train)
     start, wall = cpu(), time.time()
     p, q = fit(name, x, int(f), int(passes), int(threads))
     out = {"cpu": cpu() - start, "wall": time.time() - wall}
     if test:
-        d, t = load(train), load(test)
-        users, items = ({k: i for i, k in enumerate(ids(d, n))} for n in ("users", "items"))
-        row = np.repeat([users[k] for k in ids(t, "users")], np.diff(t["user_ptr"]))
-        column = np.array([items.get(k, -1) for k in ids(t, "items")])[t["item"]]
-        # An item that is only in the test counts among the relevant, and is never found.
-        test = sp.csr_matrix((np.ones(len(row)), (row, np.where(column < 0, len(items), column))), shape=(len(users), len(items) + 1))
-        out["recall"], out["ndcg"] = rank(np.asarray(p), np.asarray(q), x, test)
+        out["recall"], out["ndcg"] = rank_by_test(np.asarray(p), np.asarray(q), x, train, test)
     print(json.dumps(out))
 
 
@@ -311,9 +316,10 @@ def neighbours(bin, folder, _peak):
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
+    import train_sgd
     if sys.argv[1] == "peer":
-        {"implicit": peer_implicit, "neighbours": peer_neighbours, "ratings": peer_ratings}[sys.argv[2]](*sys.argv[3:])
+        {"libmf": train_sgd.peer_libmf, "bpr": train_sgd.peer_bpr, "implicit": peer_implicit, "neighbours": peer_neighbours, "ratings": peer_ratings}[sys.argv[2]](*sys.argv[3:])
     else:
-        sections = {"speed": speed, "quality": quality, "reach": reach, "ratings": ratings, "neighbours": neighbours}
+        sections = {"speed": speed, "quality": quality, "reach": reach, "ratings": ratings, "neighbours": neighbours, "sgd": train_sgd.sgd}
         for section in sys.argv[4:] or sections:
             sections[section](sys.argv[1], sys.argv[2], float(sys.argv[3]))
