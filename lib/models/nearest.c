@@ -229,6 +229,23 @@ static int give(struct rec_model *model, int64_t *ptr, int32_t *index, float *we
     return n == REC_LENGTH(array) ? 0 : rec_err_set(err, "model: more arrays than a model may own");
 }
 
+/* Items that nothing speaks for come in the order of their popularity, behind all others: what is added is too little to change any other score. */
+static int break_ties(struct rec_model *model, const float *weight, size_t n, struct rec_err *err)
+{
+    float *bias = rec_models_own(model, model->n_items, sizeof *bias, err), least = INFINITY, most = 0;
+
+    if (!bias)
+        return -1;
+    for (size_t p = 0; p < n; p++)
+        least = weight[p] > 0 && weight[p] < least ? weight[p] : least;
+    for (size_t i = 0; i < model->n_items; i++)
+        most = model->popularity[i] > most ? model->popularity[i] : most;
+    for (size_t i = 0; isfinite(least) && i < model->n_items; i++)
+        bias[i] = (float)(1e-9 * least * model->popularity[i] / most);
+    model->item_bias = bias;
+    return 0;
+}
+
 static void normalize(float *weight, const int64_t *ptr, size_t rows, double power)
 {
     for (size_t r = 0; power > 0 && r < rows; r++) {
@@ -280,7 +297,8 @@ int rec_nearest_items(struct rec_model *model, const struct rec_nearest_links *l
     model->link_ptr = ptr;
     model->link_item = index;
     model->link_weight = weight;
-    if (give(model, ptr, index, weight, err) == 0 && rec_models_step(job, 1, 1, NAN, err) >= 0)
+    if (give(model, ptr, index, weight, err) == 0 && break_ties(model, weight, (size_t)ptr[r->n_items], err) == 0 &&
+        rec_models_step(job, 1, 1, NAN, err) >= 0)
         status = 0;
 out:
     rec_knn_clear(&knn);
@@ -305,7 +323,8 @@ int rec_nearest_users(struct rec_model *model, const struct rec_knn_how *how, co
     model->near_ptr = ptr;
     model->near_user = index;
     model->near_weight = weight;
-    if (give(model, ptr, index, weight, err) == 0 && rec_models_step(job, 1, 1, NAN, err) >= 0)
+    if (give(model, ptr, index, weight, err) == 0 && break_ties(model, weight, (size_t)ptr[r->n_users], err) == 0 &&
+        rec_models_step(job, 1, 1, NAN, err) >= 0)
         status = 0;
 out:
     rec_knn_clear(&knn);

@@ -271,7 +271,7 @@ sums() {
     done
     printf '5,5\n12,1\n40,4\n' | rec-recommend --items - --explain als.rec | sums
     rec-recommend -q -u nobody --explain itemknn.rec | awk -F, 'NR > 1 && ($5 != "" || $6 != $3) { exit 1 }'
-    rec-recommend -k 1 -u 7 --explain --reasons 1 -f jsonl itemknn.rec | grep -q '"because":\[{"item":"[0-9]*","contribution":[0-9.]*}\],"rest":[0-9.]*}$'
+    rec-recommend -k 1 -u 7 --explain --reasons 1 -f jsonl itemknn.rec | grep -q '"because":\[{"item":"[0-9]*","contribution":[0-9.]*}\],"rest":[-0-9.e]*}$'
     rec-recommend -k 1 -u 7 --explain --reasons 1 -f table itemknn.rec | grep -q '  the rest$'
 }
 
