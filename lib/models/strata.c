@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum {
+    AHEAD = 16,             /* items that the kernels look at behind the last one: a batch, or more */
     GROUPS_MAX = 16,       /* threads that can be busy at once */
     BLOCK_LEAST = 4096,    /* entries of a block on average, where there are enough */
     CACHE = 512 * 1024,    /* bytes of items' factors that shall stay near while a block is worked on */
@@ -165,7 +166,8 @@ static int fill_blocks(struct rec_strata *s, struct fill *fill, unsigned threads
         s->run_begin[b + 1] += s->run_begin[b];
     }
     s->run = rec_malloc(s->run_begin[blocks], sizeof *s->run, "blocks", err);
-    s->item_row = rec_malloc(s->begin[blocks], sizeof *s->item_row, "blocks", err);
+    /* The kernels look a batch ahead, behind the last run too. */
+    s->item_row = rec_calloc(s->begin[blocks] + AHEAD, sizeof *s->item_row, "blocks", err);
     s->value = values ? rec_malloc(s->begin[blocks], sizeof *s->value, "blocks", err) : NULL;
     if (!s->run || !s->item_row || (values && !s->value))
         return -1;
