@@ -101,7 +101,7 @@ END
     refuses 1 'there is no such user' rec-serve --listen 127.0.0.1:0 --user no-such-user model.rec
     head -c 2000 model.rec >cut.rec
     refuses 1 'cut.rec: truncated' rec-serve --listen 127.0.0.1:0 cut.rec
-    refuses 1 'rec-db init.*rec.keys: no such file' rec-serve --listen 127.0.0.1:0 --store nowhere.db model.rec
+    refuses 1 'nowhere.db: there is no such file; make the store with rec-db init' rec-serve --listen 127.0.0.1:0 --store nowhere.db model.rec
     rec-db init -q --store there.db
     refuses 1 'nowhere.db' rec-serve --listen 127.0.0.1:0 --store nowhere.db model.rec
 }
