@@ -18,10 +18,12 @@
 enum { GRAIN = 16, BLOCK = 64 };
 
 static const struct rec_param params[] = {
-    {.name = "regularization", .def = 100, .min = 1e-3, .max = 1e9, .help = "draws weights to zero; more for few or noisy pairs"},
-    {.name = "dropout", .def = 0.3, .min = 0, .max = 0.99, .help = "share of a history that is left out in training: keeps frequent items from leaning on few"},
-    {.name = "user-exponent", .def = 0, .min = 0, .max = 1, .help = "a user counts less by this power of how many items they have"},
-    {.name = "tilt", .def = 0, .min = -2, .max = 2, .help = "all scores grow with this power of the item's popularity"},
+    {.name = "regularization", .def = 100, .min = 1e-3, .max = 1e9, .help = "draws weights to zero; more for few or noisy pairs", .lo = 1, .hi = 1e4,
+     .log = true},
+    {.name = "dropout", .def = 0.3, .min = 0, .max = 0.99, .help = "share of a history that is left out in training: keeps frequent items from leaning on few",
+     .lo = 0, .hi = 0.8},
+    {.name = "user-exponent", .def = 0, .min = 0, .max = 1, .help = "a user counts less by this power of how many items they have", .lo = 0, .hi = 1},
+    {.name = "tilt", .def = 0, .min = -2, .max = 2, .help = "all scores grow with this power of the item's popularity", .lo = -0.5, .hi = 0.5},
     {.name = "neighbours", .def = 1000, .min = 0, .max = 1e6, .integer = true,
      .help = "weights kept of each item, those of greatest magnitude; 0, or half of all items and more: all, as a dense matrix"},
     {.name = NULL},
