@@ -291,7 +291,7 @@ int rec_nearest_items(struct rec_model *model, const struct rec_nearest_links *l
     if (rec_csr_transpose(&by_item, r->n_users, r->n_items, r->user_ptr, r->item, NULL, err) < 0 ||
         rec_knn_init(&knn, &how, r->n_items, r->n_users, by_item.ptr, by_item.index, err) < 0 ||
         rec_nearest_rows(&ptr, &index, &weight, &knn, &by_user, job->threads, err) < 0 ||
-        (!links->keep_from && turn(&ptr, &index, &weight, r->n_items, err) < 0))
+        (!links->keep_from && turn(&ptr, &index, &weight, r->n_items, err) < 0) || !ptr || !weight)
         goto out;
     normalize(weight, ptr, r->n_items, links->normalization);
     model->link_ptr = ptr;
@@ -318,7 +318,7 @@ int rec_nearest_users(struct rec_model *model, const struct rec_knn_how *how, co
 
     if (rec_csr_transpose(&by_item, r->n_users, r->n_items, r->user_ptr, r->item, NULL, err) < 0 ||
         rec_knn_init(&knn, how, r->n_users, r->n_items, r->user_ptr, r->item, err) < 0 ||
-        rec_nearest_rows(&ptr, &index, &weight, &knn, &by_item, job->threads, err) < 0)
+        rec_nearest_rows(&ptr, &index, &weight, &knn, &by_item, job->threads, err) < 0 || !ptr || !weight)
         goto out;
     model->near_ptr = ptr;
     model->near_user = index;
