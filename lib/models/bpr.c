@@ -19,7 +19,7 @@ enum negatives { UNIFORM, POPULARITY };
 static const struct rec_param params[] = {
     {.name = "factors", .def = 64, .min = 1, .max = 2048, .integer = true, .lo = 16, .hi = 256, .log = true,
      .help = "numbers that describe a user and an item; more find finer taste, cost time and memory"},
-    {.name = "passes", .def = 60, .min = 1, .max = 10000, .integer = true, .help = "passes over the pairs"},
+    {.name = "passes", .def = 100, .min = 1, .max = 10000, .integer = true, .help = "passes over the pairs"},
     {.name = "regularization", .def = 0.01, .min = 0, .max = 1e6, .lo = 0.001, .hi = 0.1, .log = true,
      .help = "draws factors to zero; more for sparse data and many factors"},
     {.name = "regularization-biases", .def = 0.01, .min = 0, .max = 1e6, .lo = 0.001, .hi = 1, .log = true, .help = "draws biases to zero"},

@@ -77,7 +77,7 @@ def peer_libmf(library, path, k, passes, threads, penalty, test=None):
 
 def peer_bpr(path, k, passes, threads, test=None):
     from implicit.bpr import BayesianPersonalizedRanking
-    x = csr(path)
+    x = csr(path).copy()  # of its own: it may not be read-only
     model = BayesianPersonalizedRanking(factors=int(k), iterations=int(passes), num_threads=int(threads), random_state=1)
     start, wall = cpu(), time.time()
     model.fit(x, show_progress=False)
