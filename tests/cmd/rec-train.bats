@@ -63,7 +63,7 @@ measure() {
     [ -z "$(comm -23 a b)" ] || [ "$(comm -23 a b | wc -l)" -le 5 ]
     rec-train -q --model itemknn --features f.rec --threads 1 -o one r.rec
     rec-train -q --model itemknn --features f.rec --threads 3 r.rec | cmp - one
-    run -1 rec-train --model userknn --features f.rec -o p.rec r.rec
+    rec-train -q --model userknn --features f.rec -o p.rec r.rec
 }
 
 @test "a hybrid is fitted on held-out ratings, and put together again with its weights" {
