@@ -16,6 +16,7 @@ const struct rec_model_type *const rec_models[] = {
     &rec_rp3beta_type,
     &rec_bias_type,
     &rec_als_type,
+    &rec_bmf_type,
     &rec_ials_type,
     &rec_sgd_type,
     &rec_bpr_type,

@@ -40,6 +40,6 @@ float rec_models_float(double x);
 extern const struct rec_model_type rec_sgd_type, rec_bpr_type;
 extern const struct rec_model_type rec_itemknn_type, rec_userknn_type, rec_rp3beta_type;
 extern const struct rec_model_type rec_gfcf_type, rec_bspm_type, rec_ease_type;
-extern const struct rec_model_type rec_popular_type, rec_bias_type, rec_als_type, rec_ials_type, rec_hybrid_type, rec_blend_type;
+extern const struct rec_model_type rec_popular_type, rec_bias_type, rec_als_type, rec_bmf_type, rec_ials_type, rec_hybrid_type, rec_blend_type;
 
 #endif

@@ -4,7 +4,8 @@
  * lives for one request can afford it.
  *
  *     model     the rec.model file: reading, checking, writing
- *     predict   one score for a (user, item) pair
+ *     predict   one score for a (user, item) pair, at a time; how sure it is
+ *     context   what a time means to a user: its bins, and what they add
  *     links     the parts of a score that come from a history, and from neighbours
  *     knn       how near two users or two items are, by what they have in common
  *     rank      the best items for many users, seen ones left out
@@ -33,6 +34,17 @@
 #include <rec/data.h>
 #include <rec/kernels.h>
 
+/** What scores depend on besides user and item: bins of the date, of the position in the user's history, and of the pace of their ratings. */
+enum { REC_CONTEXT_DATE, REC_CONTEXT_POSITION, REC_CONTEXT_PACE, REC_CONTEXTS };
+
+struct rec_context {
+    size_t bins[REC_CONTEXTS];           /**< of each; 0: does not count */
+    const int64_t *edge[REC_CONTEXTS];   /**< [bins - 1] ascending: bin b holds edge[b - 1] <= value < edge[b] */
+    const float *factors;                /**< [sum of bins, factors]; NULL: there is no context */
+    const float *bias;                   /**< [sum of bins] */
+    const int64_t *seen_time;            /**< [seen] the times of each user's ratings, ascending: not in the order of seen_item */
+};
+
 struct rec_model {
     char type[32];               /**< "ials" */
     size_t n_users, n_items, factors;
@@ -58,6 +70,10 @@ struct rec_model {
     const int64_t *near_ptr;     /**< [n_users + 1]: row u are the users whose items speak for u; or NULL */
     const int32_t *near_user;    /**< ascending in a row, none twice */
     const float *near_weight;
+    struct rec_context context;
+    size_t samples;              /**< the factors are these many draws of a posterior side by side, factors / samples each; 0: they are not */
+    const float *user_samples;   /**< [n_users, samples] and */
+    const float *item_samples;   /**< [n_items, samples]: a draw's score is samples * <its factors> + the two; with `samples` */
     struct rec_ids users, items;
     struct rec_buf params;       /**< hyper-parameters as flat JSON text */
     struct rec_buf parts;        /**< of a weighted sum of models: the array of its parts as flat JSON text (rec-format(5)); empty: it is none */
@@ -79,6 +95,30 @@ void rec_model_clear(struct rec_model *model);
 /** The score of a pair; user or item -1 is unknown and counts by what is left: mean and the other's bias. Within [low, high] when
  *  the model's scores are ratings. */
 double rec_predict_pair(const struct rec_model *model, int32_t user, int32_t item);
+/** The same at a time (seconds since 1970), where the model has contexts. NULL, as rec_predict_pair: right after the user's last rating. */
+int rec_predict_at(double *score, const struct rec_model *model, int32_t user, int32_t item, const int64_t *time, struct rec_err *err);
+/** The posterior standard deviation of the score that rec_predict_pair tells, before it is clamped; NAN when the model has no samples, or not of this
+ *  user or item. A rating deviates more, by its noise. */
+double rec_predict_deviation(const struct rec_model *model, int32_t user, int32_t item);
+
+/* ---- context: what a time means to a user ---------------------------------------------------------
+ *
+ * Three whole numbers. The position counts in halves: 2 for each rating before, 1 for each of the same second; the pace counts ratings within half a
+ * minute. A rating of the training counts itself: its own are one less in both.
+ */
+/** How many edges are <= value. */
+size_t rec_context_bin(const int64_t *edge, size_t edges, int64_t value);
+/** @param sorted  [n] the times of the user's ratings, ascending */
+void rec_context_values(int64_t value[REC_CONTEXTS], const int64_t *sorted, size_t n, int64_t time);
+/** The rows of `factors` that a time means to a user; NULL: right after their last rating. SIZE_MAX where a context does not count. */
+void rec_context_rows(size_t row[REC_CONTEXTS], const struct rec_context *c, const int64_t *sorted, size_t n, const int64_t *time);
+/** sum[factors] = the sum of those rows; returns their biases and the products of every two. */
+double rec_context_terms(float *sum, const struct rec_context *c, size_t factors, const size_t row[REC_CONTEXTS]);
+/** What a time adds to the score of a pair. @param room  for 2 * factors numbers */
+double rec_context_shift(const struct rec_model *m, size_t u, size_t i, int64_t time, float *room);
+/** For model.c: contexts and samples of the model's file, after all else; and to a file. */
+int rec_context_load(struct rec_model *m, struct rec_err *err);
+void rec_context_put(struct rec_safetensors_out *file, const struct rec_model *m);
 
 /* ---- links: histories and neighbours ------------------------------------------------------------- */
 

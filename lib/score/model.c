@@ -175,7 +175,9 @@ static int load_all(struct rec_model *m, struct rec_err *err)
         return -1;
     if (m->popularity == NULL)
         return rec_err_set(err, "%s: no tensor popularity", file->name);
-    return rec_csr_load(file, "seen_ptr", "seen_item", m->n_users, m->n_items, &m->seen_ptr, &m->seen_item, &seen, err);
+    if (rec_csr_load(file, "seen_ptr", "seen_item", m->n_users, m->n_items, &m->seen_ptr, &m->seen_item, &seen, err) < 0)
+        return -1;
+    return rec_context_load(m, err);
 }
 
 int rec_model_load(struct rec_model *model, struct rec_safetensors *file, struct rec_err *err)
@@ -285,6 +287,7 @@ int rec_model_write(const struct rec_model *model, const char *history, struct r
         rec_safetensors_put(&file, "liked_ptr", REC_I64, 1, (uint64_t[]){m->n_users + 1}, m->liked_ptr);
         rec_safetensors_put(&file, "liked_item", REC_I32, 1, (uint64_t[]){(uint64_t)m->liked_ptr[m->n_users]}, m->liked_item);
     }
+    rec_context_put(&file, m);
     rec_safetensors_put(&file, "seen_ptr", REC_I64, 1, (uint64_t[]){m->n_users + 1}, m->seen_ptr);
     rec_safetensors_put(&file, "seen_item", REC_I32, 1, (uint64_t[]){(uint64_t)m->seen_ptr[m->n_users]}, m->seen_item);
     rec_ids_put(&file, "users", &m->users);

@@ -149,8 +149,8 @@ out:
     return status;
 }
 
-/* Predicts every held-out rating; total[eval.n] receives the sums over all. */
-static void judge_predictions(struct rec_validate *v, const struct rec_model *model, double *total)
+/* Predicts every held-out rating, at its time where it has one; total[eval.n] receives the sums over all. */
+static int judge_predictions(struct rec_validate *v, const struct rec_model *model, double *total, struct rec_err *err)
 {
     const struct rec_ratings *test = v->held_out;
     size_t columns = v->eval.n;
@@ -158,8 +158,12 @@ static void judge_predictions(struct rec_validate *v, const struct rec_model *mo
     for (size_t u = 0; u < test->n_users; u++) {
         double *row = v->values + u * columns, sums[REC_EVAL_MAX] = {0};
         int64_t from = test->user_ptr[u], to = test->user_ptr[u + 1];
-        for (int64_t p = from; p < to; p++)
-            rec_eval_pair(sums, &v->eval, rec_predict_pair(model, v->user_of[u], v->item_of[test->item[p]]), test->value[p]);
+        for (int64_t p = from; p < to; p++) {
+            double score;
+            if (rec_predict_at(&score, model, v->user_of[u], v->item_of[test->item[p]], test->time ? &test->time[p] : NULL, err) < 0)
+                return -1;
+            rec_eval_pair(sums, &v->eval, score, test->value[p]);
+        }
         for (size_t c = 0; c < columns; c++) {
             if (!v->eval.column[c].measure->term)
                 continue;
@@ -167,6 +171,7 @@ static void judge_predictions(struct rec_validate *v, const struct rec_model *mo
             row[c] = to > from ? v->eval.column[c].measure->whole(sums[c], (double)(to - from)) : NAN;
         }
     }
+    return 0;
 }
 
 static int check_gains(const struct rec_validate *v, struct rec_err *err)
@@ -214,8 +219,8 @@ int rec_validate_model(struct rec_validate *v, const struct rec_model *model, st
         goto out;
     if (v->eval.depth > 0 && judge_lists(v, model, err) < 0)
         goto out;
-    if (v->eval.predictions)
-        judge_predictions(v, model, total);
+    if (v->eval.predictions && judge_predictions(v, model, total, err) < 0)
+        goto out;
     rec_eval_mean(v->figure, v->values, v->held_out->n_users, v->eval.n);
     for (size_t c = 0; c < v->eval.n; c++)
         if (v->eval.column[c].measure->whole && nnz)
