@@ -4,11 +4,14 @@
  * predicted from what is known. */
 #include "tool.h"
 
+#include <math.h>
 #include <rec/score.h>
 
 static const char *output;
+static bool deviation;
 
 static struct rec_opt opts[] = {
+    {0, "deviation", NULL, REC_OPT_FLAG, &deviation, .help = "of bmf: add how sure it is, a standard deviation"},
     TOOL_OUTPUT(&output),
     {0},
 };
@@ -21,10 +24,10 @@ static const struct tool_about about = {
     .min_operands = 1,
     .max_operands = 2,
     .more = "PAIRS, or standard input, is CSV with the columns user and item (or userId and movieId,\n"
-            "and such); a rating column is passed on. Without a header line the first two columns are taken.",
+            "and such); a rating column is passed on, times are heeded by bmf. Without a header line the first two columns are taken.",
 };
 
-enum { USER, ITEM, RATING, COLUMNS };
+enum { USER, ITEM, RATING, TIME, COLUMNS };
 #define NOWHERE SIZE_MAX
 
 struct work {
@@ -44,6 +47,7 @@ static bool means(const struct rec_csv_field *field, int column)
         {"user", "userid", "uid", "customer", "customerid"},
         {"item", "itemid", "iid", "movie", "movieid", "product", "productid"},
         {"rating", "value", "stars"},
+        {"timestamp", "time"},
     };
     char word[16];
     size_t n = 0;
@@ -71,14 +75,34 @@ static bool read_header(struct work *w)
         return true;
     w->column[USER] = 0;
     w->column[ITEM] = 1;
-    w->column[RATING] = NOWHERE;
+    w->column[RATING] = w->column[TIME] = NOWHERE;
     return false;
+}
+
+/* Of a model that knows times the pair's own, where there is one; else right after the user's last rating. */
+static int predict_at(double *out, const struct work *w, int32_t u, int32_t i, struct rec_err *err)
+{
+    const struct rec_csv_field *field = w->column[TIME] == NOWHERE ? NULL : &w->csv.field[w->column[TIME]];
+    int64_t time;
+
+    if (!w->model.context.factors || !field || field->len == 0)
+        return rec_predict_at(out, &w->model, u, i, NULL, err);
+    if (rec_num_int64(&time, field->text, field->len) < 0)
+        return rec_err_set(err, "%s: line %llu: time '%.*s' is no whole number of seconds since 1970", w->csv.name, (unsigned long long)w->csv.line,
+                           field->len < 40 ? (int)field->len : 40, field->text);
+    return rec_predict_at(out, &w->model, u, i, &time, err);
+}
+
+static void add_header(struct work *w, bool rating)
+{
+    rec_buf_addf(&w->buf, "user,item,%sprediction%s\n", rating ? "rating," : "", deviation ? ",deviation" : "");
 }
 
 static int predict(struct work *w, struct rec_err *err)
 {
     const struct rec_csv_field *field = w->csv.field;
     char score[REC_NUM_MAX];
+    double prediction;
 
     for (int c = 0; c < COLUMNS; c++)
         if (w->column[c] != NOWHERE && w->column[c] >= w->csv.n)
@@ -93,7 +117,13 @@ static int predict(struct work *w, struct rec_err *err)
     rec_csv_add(&w->buf, ',', item->text, item->len);
     if (w->column[RATING] != NOWHERE)
         rec_csv_add(&w->buf, ',', field[w->column[RATING]].text, field[w->column[RATING]].len);
-    rec_csv_add(&w->buf, ',', score, rec_num_print_float(score, (float)rec_predict_pair(&w->model, u, i)));
+    if (predict_at(&prediction, w, u, i, err) < 0)
+        return -1;
+    rec_csv_add(&w->buf, ',', score, rec_num_print_float(score, (float)prediction));
+    if (deviation) {
+        double sure = rec_predict_deviation(&w->model, u, i);
+        rec_csv_add(&w->buf, ',', score, isnan(sure) ? 0 : rec_num_print_float(score, (float)sure));
+    }
     rec_buf_addc(&w->buf, '\n');
     return 0;
 }
@@ -116,7 +146,7 @@ static int predict_all(struct work *w, struct rec_err *err)
     for (bool first = true; (status = rec_csv_next(&w->csv, err)) == REC_CSV_RECORD; first = false) {
         bool header = first && read_header(w);
         if (first)
-            rec_buf_adds(&w->buf, w->column[RATING] != NOWHERE ? "user,item,rating,prediction\n" : "user,item,prediction\n");
+            add_header(w, w->column[RATING] != NOWHERE);
         if (!header && predict(w, err) < 0)
             return -1;
         if (send(w, 65536, err) < 0)
@@ -125,8 +155,15 @@ static int predict_all(struct work *w, struct rec_err *err)
     if (status == REC_CSV_BAD)
         return rec_csv_complain(err, &w->csv);
     if (status == 0 && w->out.written == 0 && w->buf.len == 0)
-        rec_buf_adds(&w->buf, "user,item,prediction\n");
+        add_header(w, false);
     return status < 0 ? -1 : send(w, 1, err);
+}
+
+static int check_deviation(const struct work *w, struct rec_err *err)
+{
+    if (deviation && w->model.samples == 0)
+        return rec_err_set(err, "%s: --deviation: %s does not know how sure it is; bmf does", w->model.file.name, w->model.type);
+    return 0;
 }
 
 static int work(struct work *w, struct rec_err *err)
@@ -134,7 +171,7 @@ static int work(struct work *w, struct rec_err *err)
     static const struct rec_csv_dialect dialect = {.delimiter = ",", .delimiter_len = 1, .quotes = true};
 
     if (rec_out_open(&w->out, output, false, err) < 0 || rec_model_read(&w->model, tool_operand(w->tool, 0), err) < 0 ||
-        rec_csv_open(&w->csv, tool_operand(w->tool, 1), &dialect, err) < 0 || predict_all(w, err) < 0 ||
+        check_deviation(w, err) < 0 || rec_csv_open(&w->csv, tool_operand(w->tool, 1), &dialect, err) < 0 || predict_all(w, err) < 0 ||
         rec_out_commit(&w->out, err) < 0)
         return -1;
     if (w->unknown_users + w->unknown_items > 0)

@@ -54,3 +54,23 @@ setup() {
     refuses 1 'r.rec: .*rec.ratings' bash -c 'echo 7,3 | rec-predict r.rec'
     refuses 1 'standard output: no space left' bash -c 'echo 7,3 | rec-predict als.rec >/dev/full'
 }
+
+@test "--deviation: how sure bmf is; its times are heeded" {
+    rec-synth -q --users 80 --items 60 --ratings 2500 --seed 3 --format rec | rec-split -q --seed 1 --out-test t.rec >r.rec
+    rec-train -q --model bmf --passes 40 --burn-in 10 --kept 8 --factors 4 -o bmf.rec r.rec
+    rec-cat t.rec >t.csv
+    rec-predict -q --deviation bmf.rec t.csv >d.csv
+    [ "$(head -n 1 d.csv)" = user,item,rating,prediction,deviation ]
+    # Positive everywhere, and the same predictions as without; the mean of their squares is what rec-eval says.
+    awk -F, 'NR > 1 && !($5 > 0 && $5 < 5) { exit 1 }' d.csv
+    rec-predict -q bmf.rec t.csv | cmp - <(cut -d, -f1-4 d.csv)
+    awk -F, 'NR > 1 { s += ($3 - $4) ^ 2 } END { printf "%.5f\n", sqrt(s / (NR - 1)) }' d.csv >want
+    rec-eval -q -m rmse bmf.rec t.rec | jq .rmse | awk '{ printf "%.5f\n", $1 }' | cmp - want
+    cut -d, -f1-3 t.csv | rec-predict -q bmf.rec >untimed.csv
+    ! cmp -s untimed.csv <(cut -d, -f1-4 d.csv)
+    [ "$(printf 'user,item\nnobody,1\n' | rec-predict -q --deviation bmf.rec | tail -n 1 | cut -d, -f4)" = "" ]
+    rec-train -q --model bias -o bias.rec r.rec
+    refuses 1 'bias does not know how sure it is' rec-predict --deviation bias.rec t.csv
+    printf 'user,item,time\n1,1,soon\n' >bad.csv
+    refuses 1 "bad.csv: line 2: time 'soon' is no whole number" rec-predict bmf.rec bad.csv
+}
