@@ -67,7 +67,7 @@ setup() {
     awk -F, 'NR > 1 { s += ($3 - $4) ^ 2 } END { printf "%.5f\n", sqrt(s / (NR - 1)) }' d.csv >want
     rec-eval -q -m rmse bmf.rec t.rec | jq .rmse | awk '{ printf "%.5f\n", $1 }' | cmp - want
     cut -d, -f1-3 t.csv | rec-predict -q bmf.rec >untimed.csv
-    ! cmp -s untimed.csv <(cut -d, -f1-4 d.csv)
+    run ! cmp -s untimed.csv <(cut -d, -f1-4 d.csv)
     [ "$(printf 'user,item\nnobody,1\n' | rec-predict -q --deviation bmf.rec | tail -n 1 | cut -d, -f4)" = "" ]
     rec-train -q --model bias -o bias.rec r.rec
     refuses 1 'bias does not know how sure it is' rec-predict --deviation bias.rec t.csv
