@@ -242,7 +242,7 @@ $(B)/peer/%: $(B)/obj/tests/peer/%.o $(ROOMS:%=$(B)/lib/%.a)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call archives,$(ROOMS)) $(call libs,$(ROOMS))
 
 # `make bench` runs them all, some tens of minutes; `make bench-ingest` one of them.
-BENCHES := ingest train recommend eval store listen
+BENCHES := ingest train quality recommend eval store listen
 
 bench: bench-kernels $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: all

@@ -9,14 +9,15 @@
 #include "graph_priv.h"
 
 static const struct rec_param params[] = {
-    {.name = "factors", .def = 512, .min = 0, .max = 4096, .integer = true, .help = "singular vectors of the low pass; 0: neighbourhood alone"},
-    {.name = "low-pass", .def = 0.1, .min = 0, .max = 1e6, .help = "weight of the low pass beside the neighbourhood"},
+    {.name = "factors", .def = 0, .min = 0, .max = 4096, .integer = true,
+     .help = "singular vectors of the low pass; 0: one for 16 users or items, whichever are fewer, and 512 at most"},
+    {.name = "low-pass", .def = 0.3, .min = 0, .max = 1e6, .help = "weight of the low pass beside the neighbourhood; 0: that alone"},
     {.name = "user-exponent", .def = 0.3, .min = 0, .max = 1, .help = "a pair counts less by this power of how many items its user has"},
     {.name = "item-exponent", .def = 0.5, .min = 0, .max = 1, .help = "and by this power of how many users its item has; less favours popular items"},
-    {.name = "low-pass-tilt", .def = 0.5, .min = 0, .max = 2,
+    {.name = "low-pass-tilt", .def = 0.4, .min = 0, .max = 2,
      .help = "in the low pass items of a history count less, and items for them more, by this power of their popularity"},
     {.name = "tilt", .def = 0.1, .min = -2, .max = 2, .help = "all scores grow with this power of the item's popularity"},
-    {.name = "neighbours", .def = 1000, .min = 0, .max = 1e6, .integer = true, .help = "links kept of each item, the strongest; 0: all"},
+    {.name = "neighbours", .def = 300, .min = 0, .max = 1e6, .integer = true, .help = "links kept of each item, the strongest; 0: all"},
     {.name = NULL},
 };
 

@@ -13,7 +13,7 @@
 
 #include <math.h>
 
-enum { TILE = 32 };
+enum { TILE = 32, FEWEST = 8, MOST = 512 };
 
 struct parts {
     const struct rec_graph *filter;
@@ -254,6 +254,16 @@ static int links(struct rec_model *model, struct parts *s, const struct rec_trai
     return rec_linkrows_make(model, job, s->filter->keep, TILE, polynomial_rows, s, err);
 }
 
+/* How many singular vectors: no more than there are. */
+static size_t vectors(const struct rec_graph *filter, const struct rec_sparse *r)
+{
+    size_t least = r->rows < r->cols ? r->rows : r->cols, k = filter->factors ? filter->factors : least / 16;
+
+    if (!filter->factors)
+        k = k < FEWEST ? FEWEST : k > MOST ? MOST : k;
+    return k < least ? k : least;
+}
+
 int rec_graph_train(struct rec_model *model, const struct rec_graph *filter, const struct rec_train_job *given, struct rec_err *err)
 {
     struct rec_train_job own = *given, *job = &own;
@@ -267,13 +277,11 @@ int rec_graph_train(struct rec_model *model, const struct rec_graph *filter, con
     if (set_up(&s, filter, job->ratings, err) < 0)
         goto out;
     /* The first singular value sets the scale of P, also where nothing else of them is wanted. */
-    svd.k = filter->factors && filter->low_pass > 0 ? filter->factors : 1;
-    svd.k = svd.k < s.r.cols ? svd.k : s.r.cols;
-    svd.k = svd.k < s.r.rows ? svd.k : s.r.rows;
+    svd.k = filter->low_pass > 0 ? vectors(filter, &s.r) : 1;
     if (rec_svd_sparse(&svd, &s.r, &s.t, err) < 0)
         goto out;
     scale_by(&s, 1 / svd.sigma[0]);
-    if (filter->factors && low_pass(model, &s, &svd, job, err) < 0)
+    if (low_pass(model, &s, &svd, job, err) < 0)
         goto out;
     rc = links(model, &s, job, err);
 out:

@@ -13,7 +13,7 @@ enum { REC_GRAPH_DEGREE = 12 };
  *  pair of a user of n_u items and an item of n_i users; V are the first singular vectors of R, D is n_i over its mean. */
 struct rec_graph {
     double user_exponent, item_exponent;  /**< c, d */
-    size_t factors;                       /**< columns of V; 0: none */
+    size_t factors;                       /**< columns of V; 0: one for 16 users or items, whichever are fewer, from 8 to 512 */
     double low_pass;                      /**< alpha */
     double low_pass_tilt, tilt;           /**< x, t */
     double blur[REC_GRAPH_DEGREE + 1];   /**< coefficients of b and s, from that of P^0 */
