@@ -10,8 +10,11 @@
  *
  * The unit makes L mean the same for stars from 1 to 5 and for marks from 1 to 10. While one side is solved the other's last
  * coordinate is 1, so that the bias is a coordinate of the solution; a row shorter than the number of coordinates is solved by its dual.
+ *
+ * With implicit features which pairs there are is factorized along with the ratings (als_implied.c): a row's system has w C'C, made a diagonal, with its
+ * penalty, and w sum c_i on its right side. With q = D^-1 w sum c_i that is the same as x = q + what solves for the ratings less q y_i.
  */
-#include "models_priv.h"
+#include "als_priv.h"
 #include "rows_priv.h"
 #include "warm_priv.h"
 
@@ -29,6 +32,8 @@ static const struct rec_param params[] = {
      .log = true},
     {.name = "exponent", .def = 0.3, .min = 0, .max = 2,
      .help = "regularization grows with this power of the number of ratings in a row; 0: the same for all", .lo = 0, .hi = 1},
+    {.name = "implicit-features", .def = 0, .min = 0, .max = 1e6, .lo = 0, .hi = 2,
+     .help = "weight of which pairs there are, factorized along with the ratings; 0: not at all"},
     {.name = "deviation", .def = 0.1, .min = 1e-6, .max = 100, .help = "standard deviation of a random first score, before training"},
     {.name = NULL},
 };
@@ -41,6 +46,7 @@ struct side {
     const float *value;
     float *x;              /* [rows, ld]: factors, then the bias or, while the side is fixed, 1 */
     float *bias;           /* [rows] */
+    float *implied;        /* [rows, f] what it says to whom there are pairs with; NULL: nothing */
 };
 
 struct als {
@@ -48,7 +54,8 @@ struct als {
     struct rec_csr by_item;
     double mean, unit;
     size_t f, ld, longest; /* ld = f + 1 */
-    double regularization, regularization_bias, exponent;
+    double regularization, regularization_bias, exponent, implied;
+    float *diagonal;       /* [f] of the fixed side's w C'C */
     char *scratch;         /* [threads, scratch_size] */
     size_t scratch_size;
     unsigned threads;
@@ -73,13 +80,23 @@ static double row_loss(const struct rec_ridge_rows *row, const float *x, const f
     return loss;
 }
 
+/* What the row's pairs ask for by themselves, and the ratings less that. */
+static void ask(float *c, float *q, float *p, const struct als *s, const struct side *from, const struct rec_ridge_rows *row, const float *d)
+{
+    rec_als_implied_start(q, from->implied, s->f, row->idx, row->n, d, s->implied);
+    rec_kernels_gemv_rows(p, row->v, s->f, row->ld, row->idx, row->n, q, NULL);
+    for (size_t j = 0; j < row->n; j++)
+        c[j] -= p[j];
+}
+
 static int solve_rows(void *context, size_t begin, size_t end, unsigned thread, double *loss, struct rec_err *err)
 {
     const struct half *half = context;
     const struct als *s = half->als;
     const struct side *to = half->to;
-    float *d = (float *)(void *)(s->scratch + thread * s->scratch_size), *c = d + s->ld, *p = c + s->longest;
-    void *kernel = p + s->longest;
+    float *d = (float *)(void *)(s->scratch + thread * s->scratch_size), *c = d + s->ld, *p = c + s->longest,
+          *q = p + s->longest;
+    void *kernel = q + s->ld;
 
     for (size_t r = begin; r < end; r++) {
         float *x = to->x + r * s->ld;
@@ -90,13 +107,17 @@ static int solve_rows(void *context, size_t begin, size_t end, unsigned thread, 
         for (size_t j = 0; j < row.n; j++)
             c[j] = (float)((value[j] - s->mean) / s->unit - half->from->bias[row.idx[j]]);
         for (size_t k = 0; k < s->f; k++)
-            d[k] = (float)(s->regularization * weight);
+            d[k] = (float)(s->regularization * weight) + (s->diagonal ? s->diagonal[k] : 0);
         d[s->f] = (float)(s->regularization_bias * weight);
+        if (half->from->implied && row.n > 0)
+            ask(c, q, p, s, half->from, &row, d);
         if (row.n == 0)
             memset(x, 0, s->ld * sizeof *x);
         else if (rec_ridge_solve(x, &row, d, REC_RIDGE_BEST, kernel) < 0)
             return rec_err_set(err, "als: row %zu cannot be solved in single precision; raise the regularization", r);
         *loss += row_loss(&row, x, d, p);
+        for (size_t k = 0; half->from->implied && row.n > 0 && k < s->f; k++)
+            x[k] += q[k];
         to->bias[r] = x[s->f];
         x[s->f] = 1;
     }
@@ -106,7 +127,12 @@ static int solve_rows(void *context, size_t begin, size_t end, unsigned thread, 
 static int half_pass(struct als *s, const struct side *from, const struct side *to, double *loss, struct rec_err *err)
 {
     struct half half = {.als = s, .from = from, .to = to};
+    struct rec_als_implied implied = {.rows = from->rows, .others = to->rows, .f = s->f, .ptr = from->ptr, .index = from->index, .other = to->x,
+                                      .x = from->x, .c = from->implied, .diagonal = s->diagonal, .weight = s->implied,
+                                      .regularization = s->regularization, .exponent = s->exponent, .threads = s->threads};
 
+    if (from->implied && rec_als_implied_learn(&implied, err) < 0)
+        return -1;
     return rec_rows_run(s->threads, to->ptr, to->rows, solve_rows, &half, loss, err);
 }
 
@@ -148,9 +174,16 @@ static int allocate(struct als *s, struct rec_model *model, const struct rec_rat
     s->item.x = rec_models_own(model, n_item, sizeof(float), err);
     s->user.bias = rec_models_own(model, r->n_users, sizeof(float), err);
     s->item.bias = rec_models_own(model, r->n_items, sizeof(float), err);
-    s->scratch_size = (rec_ridge_solve_scratch(s->ld) + (s->ld + 2 * s->longest) * sizeof(float) + 127) / 64 * 64;
+    s->scratch_size = (rec_ridge_solve_scratch(s->ld) + (2 * s->ld + 2 * s->longest) * sizeof(float) + 127) / 64 * 64;
     s->scratch = rec_malloc(s->threads, s->scratch_size, "als", err);
-    return s->user.x && s->item.x && s->user.bias && s->item.bias && s->scratch ? 0 : -1;
+    if (!s->user.x || !s->item.x || !s->user.bias || !s->item.bias || !s->scratch)
+        return -1;
+    if (s->implied == 0)
+        return 0;
+    s->diagonal = rec_malloc(s->f, sizeof *s->diagonal, "als", err);
+    s->user.implied = rec_malloc(r->n_users, s->f * sizeof(float), "als", err);
+    s->item.implied = rec_models_own(model, r->n_items * s->f, sizeof(float), err);
+    return s->diagonal && s->user.implied && s->item.implied ? 0 : -1;
 }
 
 /* Items suffice: users are solved for first, exactly. */
@@ -184,6 +217,7 @@ static int set_up(struct als *s, struct rec_model *model, const struct rec_train
     s->regularization = rec_models_param(type, job, "regularization") + 1e-6;
     s->regularization_bias = rec_models_param(type, job, "regularization-biases") + 1e-6;
     s->exponent = rec_models_param(type, job, "exponent");
+    s->implied = rec_models_param(type, job, "implicit-features");
     set_unit(s, r);
     if (rec_csr_transpose(&s->by_item, r->n_users, r->n_items, r->user_ptr, r->item, r->value, err) < 0)
         return -1;
@@ -235,19 +269,20 @@ static int show(struct rec_model *out, struct als *s, const struct rec_model *mo
 }
 
 /* Items come last in a checkpoint's row of parts; users suffice for the next pass, and items for a training whose last pass it was. */
-static size_t list_parts(struct rec_train_part part[4], const struct als *s)
+static size_t list_parts(struct rec_train_part part[5], const struct als *s)
 {
     part[0] = (struct rec_train_part){"user_rows", s->user.x, s->user.rows * s->ld * sizeof(float)};
     part[1] = (struct rec_train_part){"user_bias", s->user.bias, s->user.rows * sizeof(float)};
     part[2] = (struct rec_train_part){"item_rows", s->item.x, s->item.rows * s->ld * sizeof(float)};
     part[3] = (struct rec_train_part){"item_bias", s->item.bias, s->item.rows * sizeof(float)};
-    return 4;
+    part[4] = (struct rec_train_part){"item_implied", s->item.implied, s->item.rows * s->f * sizeof(float)};
+    return s->item.implied ? 5 : 4;
 }
 
 static int tell(struct als *s, const struct rec_model *model, const struct rec_train_job *job, size_t pass, size_t passes, double loss,
                 struct rec_err *err)
 {
-    struct rec_train_part part[4];
+    struct rec_train_part part[5];
     struct rec_model shown;
     struct rec_progress progress = {.step = pass, .steps = passes, .loss = loss, .what = "pass", .state = part, .n_state = list_parts(part, s)};
 
@@ -263,7 +298,7 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
 {
     struct als s = {0};
     size_t passes = (size_t)rec_models_param(&rec_als_type, job, "passes");
-    struct rec_train_part part[4];
+    struct rec_train_part part[5];
     ptrdiff_t done;
     double unused, loss;
     int rc = -1, stop = 0;
@@ -282,12 +317,17 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
             goto out;
     }
     fill(model, &s, s.user.x, s.item.x, s.user.bias, s.item.bias);
+    for (size_t k = 0; s.item.implied && k < s.item.rows * s.f; k++)
+        s.item.implied[k] *= (float)sqrt(s.unit);
+    model->implicit_factors = s.item.implied;
     rc = 0;
 out:
     for (size_t i = 0; i < REC_LENGTH(s.shown); i++)
         free(s.shown[i]);
     rec_csr_clear(&s.by_item);
     free(s.scratch);
+    free(s.diagonal);
+    free(s.user.implied);
     if (rc < 0)
         rec_model_clear(model);
     return rc;

@@ -127,6 +127,7 @@ static int move(struct cold *c, struct rec_err *err)
         (m->liked_ptr && !(out->liked_item = move_items(c, m->liked_item, (size_t)m->liked_ptr[m->n_users], err))) ||
         (m->item_factors && !(out->item_factors = move_rows(c, m->item_factors, m->factors, err))) ||
         (m->item_bias && !(out->item_bias = move_rows(c, m->item_bias, 1, err))) ||
+        (m->implicit_factors && !(out->implicit_factors = move_rows(c, m->implicit_factors, m->factors, err))) ||
         (m->history_factors && !(out->history_factors = move_rows(c, m->history_factors, m->factors, err))))
         return -1;
     return move_links(c, err);

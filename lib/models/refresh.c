@@ -62,6 +62,7 @@ static int begin(struct rec_model *out, struct refresh *s, const struct rec_mode
     out->item_factors = model->item_factors;
     out->item_bias = model->item_bias;
     out->history_factors = model->history_factors;
+    out->implicit_factors = model->implicit_factors;
     out->history_exponent = model->history_exponent;
     out->links = model->links;
     out->link_ptr = model->link_ptr;

@@ -51,8 +51,8 @@ static int add_factors(struct rec_model *out, struct place *place, const struct 
                        struct rec_err *err)
 {
     size_t f = 0, n_user, n_item;
-    bool history = false;
-    float *users, *items, *histories = NULL;
+    bool history = false, implied = false;
+    float *users, *items, *histories = NULL, *implicit = NULL;
 
     for (size_t m = 0; m < n; m++) {
         place[m] = (struct place){.first = f};
@@ -61,6 +61,7 @@ static int add_factors(struct rec_model *out, struct place *place, const struct 
         set_scales(&place[m], &part[m]);
         f += part[m].model->factors;
         history |= part[m].model->history_factors != NULL;
+        implied |= part[m].model->implicit_factors != NULL;
     }
     if (f == 0)
         return 0;
@@ -68,7 +69,8 @@ static int add_factors(struct rec_model *out, struct place *place, const struct 
         return rec_err_memory(err, "factors");
     users = rec_models_own(out, n_user, sizeof *users, err);
     items = rec_models_own(out, n_item, sizeof *items, err);
-    if (!users || !items || (history && !(histories = rec_models_own(out, n_item, sizeof *histories, err))))
+    if (!users || !items || (history && !(histories = rec_models_own(out, n_item, sizeof *histories, err))) ||
+        (implied && !(implicit = rec_models_own(out, n_item, sizeof *implicit, err))))
         return -1;
     for (size_t m = 0; m < n; m++) {
         const struct rec_model *model = part[m].model;
@@ -76,9 +78,12 @@ static int add_factors(struct rec_model *out, struct place *place, const struct 
             continue;
         copy_factors(users, f, place[m].first, model->user_factors, model->n_users, model->factors, place[m].user_scale, NULL);
         copy_factors(items, f, place[m].first, model->item_factors, model->n_items, model->factors, place[m].item_scale, places->to[m]);
+        if (model->implicit_factors)
+            copy_factors(implicit, f, place[m].first, model->implicit_factors, model->n_items, model->factors, place[m].item_scale, places->to[m]);
         if (model->history_factors)
             copy_factors(histories, f, place[m].first, model->history_factors, model->n_items, model->factors, place[m].user_scale, places->to[m]);
     }
+    out->implicit_factors = implicit;
     out->factors = f;
     out->user_factors = users;
     out->item_factors = items;

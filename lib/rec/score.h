@@ -63,6 +63,7 @@ struct rec_model {
     const int32_t *liked_item;   /**< [..]: those of the pairs that are history, where not all of seen are (the model learnt from them alone); or NULL */
     double history_exponent;     /**< e above: 0, 0.5, ... 1; at most 2 */
     const float *history_factors; /**< [n_items, factors], or NULL */
+    const float *implicit_factors; /**< [n_items, factors]: of als, what having an item says of a user's own factors; folding in asks for it; or NULL */
     const int64_t *link_ptr;     /**< [n_items + 1]: row j are the items that j in a history speaks for; or NULL */
     const int32_t *link_item;    /**< ascending in a row, none twice */
     const float *link_weight;
@@ -249,7 +250,8 @@ struct rec_foldin_part {
     double mean, spread;
     const float *item_bias;          /**< its own; or NULL */
     bool histories;                  /**< factors come from the history as well */
-    float *diagonal;                 /**< [factors], of the items' Gramian, weighted */
+    double implied;                  /**< weight of implicit_factors; 0: it has none */
+    float *diagonal;                 /**< [factors], of the Gramian of items, or of implicit_factors, weighted; or NULL */
     double regularization, regularization_bias, exponent, unobserved;
     bool by_value;
 };

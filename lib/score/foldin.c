@@ -24,8 +24,8 @@ static double number(const struct rec_json_value *params, const char *name, doub
     return rec_json_number(&value, rec_json_get(params, name)) < 0 ? otherwise : value;
 }
 
-/* sum over items of y_k^2, times the weight of a pair that was not observed. */
-static int set_diagonal(struct rec_foldin_part *p, const struct rec_model *m, struct rec_err *err)
+/* sum over items of y_k^2, times a weight: of a pair that was not observed, or of implicit features. */
+static int set_diagonal(struct rec_foldin_part *p, const struct rec_model *m, const float *factors, double weight, struct rec_err *err)
 {
     double *sum = rec_calloc(p->factors, sizeof *sum, "folding in", err), most = 0;
 
@@ -35,7 +35,7 @@ static int set_diagonal(struct rec_foldin_part *p, const struct rec_model *m, st
         return -1;
     }
     for (size_t i = 0; i < m->n_items; i++) {
-        const float *y = m->item_factors + i * m->factors + p->first;
+        const float *y = factors + i * m->factors + p->first;
         if (m->popularity && m->popularity[i] == 0) /* nobody's: its factors came from its features, after training */
             continue;
         for (size_t k = 0; k < p->factors; k++)
@@ -44,7 +44,7 @@ static int set_diagonal(struct rec_foldin_part *p, const struct rec_model *m, st
     for (size_t k = 0; k < p->factors; k++)
         most = sum[k] > most ? sum[k] : most;
     for (size_t k = 0; k < p->factors; k++)
-        p->diagonal[k] = (float)(p->unobserved * (sum[k] > 1e-7 * most ? sum[k] : 1e-7 * most));
+        p->diagonal[k] = (float)(weight * (sum[k] > 1e-7 * most ? sum[k] : 1e-7 * most));
     free(sum);
     return 0;
 }
@@ -59,16 +59,18 @@ static int init_implicit(struct rec_foldin_part *p, const struct rec_model *m, c
     p->unobserved = number(params, "unobserved", 0) / alpha;
     p->regularization = number(params, "regularization", 0.25) * pow(alpha, p->exponent - 1);
     p->by_value = weights && strcmp(weights, "values") == 0;
-    return set_diagonal(p, m, err);
+    return set_diagonal(p, m, m->item_factors, p->unobserved, err);
 }
 
 /* In the unit of the ratings: als solves for ratings divided by their spread, and gives half of that to either side's factors. */
-static void init_ratings(struct rec_foldin_part *p, const struct rec_json_value *params)
+static int init_ratings(struct rec_foldin_part *p, const struct rec_model *m, const struct rec_json_value *params, struct rec_err *err)
 {
     p->kind = REC_FOLDIN_RATINGS;
     p->exponent = number(params, "exponent", 0.3);
     p->regularization = (number(params, "regularization", 2.8) + 1e-6) * p->spread;
     p->regularization_bias = number(params, "regularization-biases", 1.2) + 1e-6;
+    p->implied = m->implicit_factors ? number(params, "implicit-features", 0) : 0;
+    return p->implied > 0 ? set_diagonal(p, m, m->implicit_factors, p->implied, err) : 0;
 }
 
 /* Neighbours of users are looked for as they were in training; of the first part that has any. */
@@ -98,7 +100,8 @@ static int init_part(struct rec_foldin_part *p, const struct rec_model *m, const
         if (init_implicit(p, m, params, err) < 0)
             return -1;
     } else if ((strcmp(type, "als") == 0 || strcmp(type, "sgd") == 0) && p->factors && p->item_bias && p->spread > 0) {
-        init_ratings(p, params);
+        if (init_ratings(p, m, params, err) < 0)
+            return -1;
     } else if (strcmp(type, "bias") == 0 && p->item_bias) {
         p->kind = REC_FOLDIN_BIAS;
         p->regularization = number(params, "regularization-users", 5);
@@ -223,22 +226,29 @@ static void history_factors(float *x, const struct rec_model *m, const int32_t *
 /* Adds the factors that were learnt by themselves, and the bias. */
 static int solve(float *x, float *bias, const struct rec_foldin_part *part, const struct rec_model *m, const struct rec_visitor *v, struct rec_err *err)
 {
-    float *solution = rec_malloc(part->factors + 1, sizeof *solution, "folding in", err);
+    float *solution = rec_malloc(part->factors + 1, sizeof *solution, "folding in", err), *q = NULL;
     struct rec_foldin_problem p = {0};
     int status = -1;
 
     if (!solution || rec_foldin_problem_init(&p, part, m, v, part->histories ? x : NULL, -1, err) < 0)
         goto out;
+    if (part->implied > 0) {
+        q = rec_malloc(part->factors, sizeof *q, "folding in", err);
+        if (!q)
+            goto out;
+        rec_foldin_problem_ask(q, &p, part, m, v);
+    }
     if (rec_ridge_solve(solution, &p.rows, p.d, REC_RIDGE_BEST, p.scratch) < 0) {
         rec_err_set(err, "folding in: the history cannot be solved for in single precision");
         goto out;
     }
     for (size_t k = 0; k < part->factors; k++)
-        x[part->first + k] += (float)part->scale * solution[k];
+        x[part->first + k] += (float)part->scale * (solution[k] + (q ? q[k] : 0));
     if (part->kind == REC_FOLDIN_RATINGS)
         *bias += (float)part->scale * solution[part->factors];
     status = 0;
 out:
+    free(q);
     free(solution);
     rec_foldin_problem_clear(&p);
     return status;

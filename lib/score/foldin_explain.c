@@ -4,7 +4,7 @@
  *
  * With x = A⁻¹ b as in foldin.c a score is y_i'x = sum over j of c_j (A⁻¹ y_i)'y_j: one more solution, for the item in question, tells how much each
  * item of the history adds to it (Hu, Koren and Volinsky 2008, section 5). Where factors come from the history as well, item j adds s h_j'y_i of
- * itself, less what it takes from the rest: with t = y_i - sum w_l (z'y_l) y_l and z = A⁻¹ y_i, s h_j't in all. The parts of a sum add up.
+ * itself (and so where there are implicit features), less what it takes from the rest: with t = y_i - sum w_l (z'y_l) y_l and z = A⁻¹ y_i, s h_j't in all. The parts of a sum add up.
  */
 #include "foldin_priv.h"
 
@@ -45,10 +45,15 @@ static int explain_solved(float *part, float *own, float *toward, const struct r
         goto out;
     }
     rec_kernels_gemv_rows(own, p.rows.v, p.f, p.rows.ld, p.index, n, z, NULL);
-    for (size_t j = 0; f->histories && j < n; j++)
+    for (size_t j = 0; (f->histories || f->implied > 0) && j < n; j++)
         rec_kernels_axpy(toward + f->first, -p.w[j] * own[j], rec_foldin_problem_factors(f, m, v->item[j]), f->factors);
     for (size_t j = 0; j < n; j++)
         part[j] += (float)f->scale * own[j] * c[j];
+    for (size_t j = 0; f->implied > 0 && j < n; j++) {
+        memset(z, 0, f->factors * sizeof *z);
+        rec_foldin_problem_implied(z, &p, f, m, v->item[j]);
+        part[j] += (float)f->scale * rec_kernels_dot(z, toward + f->first, f->factors);
+    }
     status = 0;
 out:
     free(c);

@@ -32,6 +32,12 @@ void rec_foldin_problem_clear(struct rec_foldin_problem *p);
 /** The factors of an item that are the part's. */
 const float *rec_foldin_problem_factors(const struct rec_foldin_part *part, const struct rec_model *m, int32_t item);
 
+/** What item j of the history asks of the user's factors by itself, where there are implicit features: q_j = D^-1 w c_j in the unit of the ratings. */
+void rec_foldin_problem_implied(float *q, const struct rec_foldin_problem *p, const struct rec_foldin_part *part, const struct rec_model *m, int32_t item);
+/** The sum of that; the problem becomes that of the ratings less q y. What solves it, and q, are the factors. */
+void rec_foldin_problem_ask(float *q, struct rec_foldin_problem *p, const struct rec_foldin_part *part, const struct rec_model *m,
+                            const struct rec_visitor *v);
+
 /** What the rating of item j of the history says of the user's bias, in a part of kind REC_FOLDIN_BIAS. */
 double rec_foldin_problem_bias(const struct rec_foldin_part *part, const struct rec_visitor *v, size_t j);
 

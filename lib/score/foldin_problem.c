@@ -84,7 +84,7 @@ static void fill_ratings(struct rec_foldin_problem *p, const struct rec_foldin_p
             p->c[j] -= (float)(rec_kernels_dot(x + part->first, rec_foldin_problem_factors(part, m, v->item[j]), part->factors) / part->scale);
     }
     for (size_t k = 0; k < part->factors; k++)
-        p->d[k] = (float)(part->regularization * weight);
+        p->d[k] = (float)(part->regularization * weight) + (part->diagonal ? part->diagonal[k] : 0);
     p->d[part->factors] = (float)(part->regularization_bias * weight);
 }
 
@@ -104,4 +104,22 @@ int rec_foldin_problem_init(struct rec_foldin_problem *p, const struct rec_foldi
 double rec_foldin_problem_bias(const struct rec_foldin_part *part, const struct rec_visitor *v, size_t j)
 {
     return ((v->value ? v->value[j] : 1) - part->mean - part->item_bias[v->item[j]]) / ((double)v->n + part->regularization);
+}
+
+void rec_foldin_problem_implied(float *q, const struct rec_foldin_problem *p, const struct rec_foldin_part *part, const struct rec_model *m, int32_t item)
+{
+    const float *c = m->implicit_factors + (size_t)item * m->factors + part->first;
+
+    for (size_t k = 0; k < part->factors; k++)
+        q[k] += (float)(part->implied * part->spread) * c[k] / p->d[k];
+}
+
+void rec_foldin_problem_ask(float *q, struct rec_foldin_problem *p, const struct rec_foldin_part *part, const struct rec_model *m,
+                            const struct rec_visitor *v)
+{
+    memset(q, 0, part->factors * sizeof *q);
+    for (size_t j = 0; j < v->n; j++)
+        rec_foldin_problem_implied(q, p, part, m, v->item[j]);
+    for (size_t j = 0; j < v->n; j++)
+        p->c[j] -= rec_kernels_dot(q, rec_foldin_problem_factors(part, m, v->item[j]), part->factors);
 }

@@ -76,6 +76,13 @@ static int load_history_terms(struct rec_model *m, struct rec_err *err)
 {
     size_t width;
 
+    if (rec_safetensors_find(&m->file, "implicit_factors") != NULL) {
+        if (load_matrix(m, "implicit_factors", m->n_items, &m->implicit_factors, &width, err) < 0)
+            return -1;
+        if (width != m->factors)
+            return rec_err_set(err, "%s: items have %zu factors, implicit ones %zu", m->file.name, m->factors, width);
+    }
+
     if (rec_safetensors_find(&m->file, "history_factors") != NULL) {
         if (load_matrix(m, "history_factors", m->n_items, &m->history_factors, &width, err) < 0)
             return -1;
@@ -279,6 +286,7 @@ int rec_model_write(const struct rec_model *model, const char *history, struct r
     put_vector(&file, "item_bias", m->n_items, m->item_bias);
     put_vector(&file, "popularity", m->n_items, m->popularity);
     put_matrix(&file, "history_factors", m->n_items, m->factors, m->history_factors);
+    put_matrix(&file, "implicit_factors", m->n_items, m->factors, m->implicit_factors);
     put_matrix(&file, "links", m->n_items, m->n_items, m->links);
     put_weighted(&file, (const char *const[]){"link_ptr", "link_item", "link_weight"}, m->n_items, m->link_ptr, m->link_item, m->link_weight);
     put_weighted(&file, (const char *const[]){"near_ptr", "near_user", "near_weight"}, m->n_users, m->near_ptr, m->near_user, m->near_weight);

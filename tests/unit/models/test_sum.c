@@ -85,9 +85,12 @@ static void train(struct rec_model *m, const char *name, struct world *w)
     struct rec_train_job job = {.ratings = &w->train, .param = param, .seed = 1, .threads = 1};
 
     rec_models_defaults(type, param);
-    for (size_t i = 0; type->params[i].name; i++)
+    for (size_t i = 0; type->params[i].name; i++) {
         if (!strcmp(type->params[i].name, "factors"))
             param[i] = 4;
+        if (!strcmp(type->params[i].name, "implicit-features"))
+            param[i] = 0.5;
+    }
     if (type->train(m, &job, &err) < 0)
         fail_msg("%s: %s", name, err.text);
 }
@@ -342,6 +345,35 @@ static double folded(const struct rec_model *m, const struct rec_visitor *histor
     return value;
 }
 
+/* An exact solver's users are found again by folding in. */
+static void test_implicit_features(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    struct rec_model m = {0};
+    struct rec_foldin foldin;
+    struct rec_err err = {0};
+
+    (void)state;
+    plant(w);
+    train(&m, "als", w);
+    assert_non_null(m.implicit_factors);
+    assert_int_equal(rec_foldin_init(&foldin, &m, &err), 0);
+    for (size_t u = 0; u < USERS; u++) {
+        int64_t p = w->train.user_ptr[u];
+        struct rec_visitor v = {.item = w->train.item + p, .value = w->train.value + p, .n = (size_t)(w->train.user_ptr[u + 1] - p)};
+        if (v.n == 0)
+            continue;
+        assert_int_equal(rec_foldin_user(&v, &foldin, &err), 0);
+        for (size_t k = 0; k < m.factors; k++)
+            assert_float_equal(v.x[k], m.user_factors[u * m.factors + k], 2e-3);
+        assert_float_equal(v.bias, m.user_bias[u], 2e-3);
+        rec_foldin_forget(&v);
+    }
+    rec_foldin_clear(&foldin);
+    rec_model_clear(&m);
+    end(w);
+}
+
 /* Folding into a sum is folding into its parts; what each item of the history adds sums to the score. */
 static void test_folding_in(void **state)
 {
@@ -412,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_hybrid),
         cmocka_unit_test(test_blend),
         cmocka_unit_test(test_links_and_tables),
+        cmocka_unit_test(test_implicit_features),
         cmocka_unit_test(test_folding_in),
         cmocka_unit_test(test_errors),
     };
