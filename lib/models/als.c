@@ -32,7 +32,7 @@ static const struct rec_param params[] = {
      .log = true},
     {.name = "exponent", .def = 0.3, .min = 0, .max = 2,
      .help = "regularization grows with this power of the number of ratings in a row; 0: the same for all", .lo = 0, .hi = 1},
-    {.name = "implicit-features", .def = 0, .min = 0, .max = 1e6, .lo = 0, .hi = 2,
+    {.name = "implicit-features", .def = 0.4, .min = 0, .max = 1e6, .lo = 0, .hi = 2,
      .help = "weight of which pairs there are, factorized along with the ratings; 0: not at all"},
     {.name = "deviation", .def = 0.1, .min = 1e-6, .max = 100, .help = "standard deviation of a random first score, before training"},
     {.name = NULL},
@@ -56,6 +56,7 @@ struct als {
     size_t f, ld, longest; /* ld = f + 1 */
     double regularization, regularization_bias, exponent, implied;
     float *diagonal;       /* [f] of the fixed side's w C'C */
+    double lost_users, lost_items; /* implied_loss of either side */
     char *scratch;         /* [threads, scratch_size] */
     size_t scratch_size;
     unsigned threads;
@@ -116,10 +117,49 @@ static int solve_rows(void *context, size_t begin, size_t end, unsigned thread, 
         else if (rec_ridge_solve(x, &row, d, REC_RIDGE_BEST, kernel) < 0)
             return rec_err_set(err, "als: row %zu cannot be solved in single precision; raise the regularization", r);
         *loss += row_loss(&row, x, d, p);
-        for (size_t k = 0; half->from->implied && row.n > 0 && k < s->f; k++)
+        for (size_t k = 0; half->from->implied && row.n > 0 && k < s->f; k++) {
+            *loss -= (double)d[k] * x[k] * x[k];
             x[k] += q[k];
+            *loss += s->regularization * weight * x[k] * x[k];
+        }
         to->bias[r] = x[s->f];
         x[s->f] = 1;
+    }
+    return 0;
+}
+
+/* w sum over all pairs of (1 if there is such a pair, else 0, less x c)^2, of rows that were solved for: the others' c and diagonal are theirs still. */
+static int implied_rows(void *context, size_t begin, size_t end, unsigned thread, double *loss, struct rec_err *err)
+{
+    const struct half *half = context;
+    const struct als *s = half->als;
+    const struct side *to = half->to;
+
+    (void)thread;
+    (void)err;
+    for (size_t r = begin; r < end; r++) {
+        const float *x = to->x + r * s->ld;
+        double row = (double)(to->ptr[r + 1] - to->ptr[r]);
+        for (int64_t p = to->ptr[r]; p < to->ptr[r + 1]; p++)
+            row -= 2 * (double)rec_kernels_dot(x, half->from->implied + (size_t)to->index[p] * s->f, s->f);
+        *loss += s->implied * row;
+        for (size_t k = 0; k < s->f; k++)
+            *loss += (double)s->diagonal[k] * x[k] * x[k];
+    }
+    return 0;
+}
+
+/* That, and the penalty of c, after a half pass. */
+static int implied_loss(double *loss, struct als *s, const struct side *from, const struct side *to, struct rec_err *err)
+{
+    struct half half = {.als = s, .from = from, .to = to};
+
+    if (rec_rows_run(s->threads, to->ptr, to->rows, implied_rows, &half, loss, err) < 0)
+        return -1;
+    for (size_t r = 0; r < from->rows; r++) {
+        double penalty = s->regularization * pow((double)(from->ptr[r + 1] - from->ptr[r]), s->exponent);
+        for (size_t k = 0; k < s->f; k++)
+            *loss += penalty * from->implied[r * s->f + k] * from->implied[r * s->f + k];
     }
     return 0;
 }
@@ -133,7 +173,9 @@ static int half_pass(struct als *s, const struct side *from, const struct side *
 
     if (from->implied && rec_als_implied_learn(&implied, err) < 0)
         return -1;
-    return rec_rows_run(s->threads, to->ptr, to->rows, solve_rows, &half, loss, err);
+    if (rec_rows_run(s->threads, to->ptr, to->rows, solve_rows, &half, loss, err) < 0)
+        return -1;
+    return from->implied ? implied_loss(to == &s->user ? &s->lost_users : &s->lost_items, s, from, to, err) : 0;
 }
 
 static double penalty_loss(const struct als *s, const struct side *side)
@@ -180,6 +222,7 @@ static int allocate(struct als *s, struct rec_model *model, const struct rec_rat
         return -1;
     if (s->implied == 0)
         return 0;
+    s->lost_items = s->implied * (double)r->nnz; /* before they are solved for, items say nothing */
     s->diagonal = rec_malloc(s->f, sizeof *s->diagonal, "als", err);
     s->user.implied = rec_malloc(r->n_users, s->f * sizeof(float), "als", err);
     s->item.implied = rec_models_own(model, r->n_items * s->f, sizeof(float), err);
@@ -312,7 +355,7 @@ static int train(struct rec_model *model, const struct rec_train_job *job, struc
         /* Users come last: they answer to the items as a visitor folded in would. In the first pass the items are random, or warm. */
         if (((pass > 1 || job->warm) && half_pass(&s, &s.user, &s.item, &unused, err) < 0) || half_pass(&s, &s.item, &s.user, &loss, err) < 0)
             goto out;
-        stop = tell(&s, model, job, pass, passes, loss + penalty_loss(&s, &s.item), err);
+        stop = tell(&s, model, job, pass, passes, loss + penalty_loss(&s, &s.item) + s.lost_users + s.lost_items, err);
         if (stop < 0)
             goto out;
     }
