@@ -119,8 +119,6 @@ static int report(const struct drift_work *w, struct rec_err *err)
 {
     const char *no_color = getenv("NO_COLOR");
     struct rec_buf text = {0};
-    struct rec_out out = {0};
-    int rc = -1;
 
     if (strcmp(format, "json") == 0)
         drift_json(&text, w);
@@ -130,13 +128,7 @@ static int report(const struct drift_work *w, struct rec_err *err)
         drift_prometheus(&text, w);
     else
         drift_table(&text, w, !output && isatty(STDOUT_FILENO) && !(no_color && no_color[0]));
-    if (text.failed)
-        rec_err_memory(err, "report");
-    else if (rec_out_open(&out, output, false, err) == 0 && rec_out_write(&out, text.data, text.len, err) == 0)
-        rc = rec_out_commit(&out, err);
-    rec_out_abort(&out);
-    rec_buf_clear(&text);
-    return rc;
+    return tool_write(&text, output, err);
 }
 
 /* A name that was asked for and is not there is a mistake, not a column without drift. */

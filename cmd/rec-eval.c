@@ -230,19 +230,6 @@ static void print_json(struct rec_buf *buf, const struct figures *f)
     rec_json_end(&json);
 }
 
-static int write_text(const struct rec_buf *buf, struct rec_err *err)
-{
-    struct rec_out out = {0};
-    int status = buf->failed ? rec_err_memory(err, "output") : rec_out_open(&out, output, false, err);
-
-    if (status == 0)
-        status = rec_out_write(&out, buf->data, buf->len, err);
-    if (status == 0)
-        status = rec_out_commit(&out, err);
-    rec_out_abort(&out);
-    return status;
-}
-
 static int write_figures(const struct figures *figures, struct rec_err *err)
 {
     struct rec_buf buf = {0};
@@ -251,9 +238,7 @@ static int write_figures(const struct figures *figures, struct rec_err *err)
         print_csv(&buf, figures);
     else
         print_json(&buf, figures);
-    int status = write_text(&buf, err);
-    rec_buf_clear(&buf);
-    return status;
+    return tool_write(&buf, output, err);
 }
 
 static int write_list(struct rec_err *err)
@@ -263,9 +248,7 @@ static int write_list(struct rec_err *err)
     for (size_t m = 0; rec_measures[m]; m++)
         rec_buf_addf(&buf, "%-10s %s\n%-10s %s is better; %s\n", rec_measures[m]->name, rec_measures[m]->formula, "",
                      rec_measures[m]->greater_is_better ? "more" : "less", rec_measures[m]->source);
-    int status = write_text(&buf, err);
-    rec_buf_clear(&buf);
-    return status;
+    return tool_write(&buf, output, err);
 }
 
 /* ---- assertions ---- */

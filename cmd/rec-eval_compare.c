@@ -143,19 +143,6 @@ static void lay(struct rec_buf *out, const struct comparison *c)
     tool_table_lay(out, &t);
 }
 
-static int write_text(const struct rec_buf *text, const char *path, struct rec_err *err)
-{
-    struct rec_out out = {0};
-    int rc = -1;
-
-    if (text->failed)
-        rec_err_memory(err, "comparison");
-    else if (rec_out_open(&out, path, false, err) == 0 && rec_out_write(&out, text->data, text->len, err) == 0)
-        rc = rec_out_commit(&out, err);
-    rec_out_abort(&out);
-    return rc;
-}
-
 int compare_systems(struct tool *tool, const struct compare_options *options, struct rec_err *err)
 {
     struct comparison c = {.options = options};
@@ -169,12 +156,11 @@ int compare_systems(struct tool *tool, const struct compare_options *options, st
         goto out;
     tool->rows = c.users[0].n;
     lay(&text, &c);
-    rc = write_text(&text, options->output, err);
+    rc = tool_write(&text, options->output, err);
 out:
     for (size_t i = 0; i < c.n; i++)
         rec_users_clear(&c.users[i]);
     free(c.pair);
     free(c.holm);
-    rec_buf_clear(&text);
     return rc;
 }

@@ -165,20 +165,12 @@ static int report(const struct rec_check_result *r, size_t n, const size_t *coun
                   struct rec_err *err)
 {
     struct rec_buf text = {0};
-    struct rec_out out = {0};
-    int rc = -1;
 
     if (json)
         print_json(&text, r, n, count, ratings);
     else
         print_table(&text, r, n, count);
-    if (text.failed)
-        rec_err_memory(err, "report");
-    else if (rec_out_open(&out, output, false, err) == 0 && rec_out_write(&out, text.data, text.len, err) == 0)
-        rc = rec_out_commit(&out, err);
-    rec_out_abort(&out);
-    rec_buf_clear(&text);
-    return rc;
+    return tool_write(&text, output, err);
 }
 
 /* ---- */

@@ -161,6 +161,8 @@ void tool_table_lay(struct rec_buf *out, struct tool_table *t);
 /** Prints it, closes standard output and frees. */
 int tool_table_print(struct tool_table *t, struct rec_err *err);
 #define TOOL_FORMAT(var) {0, "format", "FORMAT", REC_OPT_CHOICE, (var), .choices = "table|csv|json", .help = "how it is printed"}
+/** Writes a file as a whole; path as for rec_out_open. Frees `text`. */
+int tool_write(struct rec_buf *text, const char *path, struct rec_err *err);
 /** Prints to standard output, and closes it. Frees `text`. */
 int tool_print(struct rec_buf *text, struct rec_err *err);
 

@@ -147,18 +147,23 @@ static void print_json(struct rec_buf *out, const struct tool_table *t)
     rec_json_end(&json);
 }
 
-int tool_print(struct rec_buf *text, struct rec_err *err)
+int tool_write(struct rec_buf *text, const char *path, struct rec_err *err)
 {
     struct rec_out out = {0};
     int rc = -1;
 
     if (text->failed)
         rec_err_memory(err, "output");
-    else if (rec_out_open(&out, "-", false, err) == 0 && rec_out_write(&out, text->data, text->len, err) == 0)
+    else if (rec_out_open(&out, path, false, err) == 0 && rec_out_write(&out, text->data, text->len, err) == 0)
         rc = rec_out_commit(&out, err);
     rec_out_abort(&out);
     rec_buf_clear(text);
     return rc;
+}
+
+int tool_print(struct rec_buf *text, struct rec_err *err)
+{
+    return tool_write(text, "-", err);
 }
 
 void tool_table_lay(struct rec_buf *out, struct tool_table *t)

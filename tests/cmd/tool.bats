@@ -31,7 +31,7 @@ setup() { rec_setup; }
 
 @test "too many operands are refused" {
     for t in $(rec_tools); do
-        "$t" -h | grep -q 'USER\.\.\.\|FILE\.\.\.\|\] COMMAND \|^commands:' && continue
+        "$t" -h | grep -q 'USER\.\.\.\|FILE \.\.\.\|FILE\.\.\.\|\] COMMAND \|^commands:' && continue
         refuses 2 "^$t: .*operand" "$t" a b c d e f g h </dev/null
     done
 }

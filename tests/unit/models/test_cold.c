@@ -192,7 +192,9 @@ static void test_nothing_to_learn(void **state)
     assert_int_equal(n, 0);
     rec_model_clear(&cold);
     rec_model_clear(&model);
+    /* A model that knows users alone. */
     train(&model, "userknn");
+    model.item_bias = NULL;
     assert_int_equal(rec_cold_items(&cold, &model, &w.train, &w.features, &n, &err), -1);
     assert_non_null(strstr(err.text, "nothing of items"));
     rec_model_clear(&model);
