@@ -45,10 +45,8 @@ compare() {
     cut -f1-4 "$REC_TEST_DATA/ml-100k/u.data" | rec-ingest -q -o all.rec
     rec-cat all.rec >all.csv
     for share in 0.0001 0.001 0.01 0.1 0.7; do
-        for seed in 1 2 3; do
-            rec-filter -q --sample $share --seed $seed -o part.rec all.rec
-            rec-cat part.rec >part.csv
-            compare part.rec all.rec
-        done
+        rec-filter -q --sample $share --seed 1 -o part.rec all.rec
+        rec-cat part.rec >part.csv
+        compare part.rec all.rec
     done
 }
