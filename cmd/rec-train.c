@@ -497,8 +497,10 @@ int main(int argc, char **argv)
         return tool_finish(&tool, print_list(&tool));
     w.type = rec_models_find(model_name);
     status = refresh ? check_refresh(&tool) : check_train(param, &w.watch, &tool, w.type);
-    if (status)
+    if (status) {
+        watch_clear(&w.watch);
         return status;
+    }
     if (positive && rec_filter_parse(&filter, positive, &err) < 0)
         return tool_usage(&tool, "--positive: %s", err.text);
     w.filter = positive ? &filter : NULL;

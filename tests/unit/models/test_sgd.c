@@ -84,6 +84,7 @@ static void check(const char *name, const char *set, double to)
     if (whole.history_factors)
         assert_memory_equal(whole.history_factors, rest.history_factors, ITEMS * whole.factors * sizeof(float));
     /* What another training has kept is refused. */
+    rec_model_clear(&part);
     kept.part[1].size--;
     assert_int_equal(type->train(&part, &job, &err), -1);
     for (size_t i = 0; i < kept.saved.n; i++)
