@@ -41,18 +41,20 @@ timeless() {
 }
 
 @test "it does better than the defaults, and TPE no worse than chance" {
+    small='factors=4..16,regularization=0.3..30 log'
+    rec-tune -q -m als -n 20 --search "$small" --csv als.csv --validation v.rec --threads 1 t.rec -o best
+    awk -v first="$(column rmse als.csv | head -n 1)" -v best="$(column rmse als.csv | sort -g | head -n 1)" 'BEGIN { exit !(best < 0.98 * first) }'
     # Either may be lucky once; the mean over seeds says more.
     for seed in 42 1 2 3; do
         for method in tpe random; do
-            rec-tune -q -m als -n 40 --method $method --seed $seed --csv $method.$seed.csv --validation v.rec --threads 1 t.rec -o best
+            rec-tune -q -m bias -n 30 --method $method --seed $seed --csv "$method.$seed.csv" --validation v.rec --threads 1 t.rec -o best
             column rmse "$method.$seed.csv" | sort -g | head -n 1 >>$method.best
         done
-        awk -v first="$(column rmse tpe.$seed.csv | head -n 1)" -v best="$(tail -n 1 tpe.best)" 'BEGIN { exit !(best < 0.98 * first) }'
     done
-    paste tpe.best random.best | awk '{ tpe += $1; random += $2 } END { exit !(tpe < 1.01 * random) }'
+    paste tpe.best random.best | awk '{ tpe += $1; random += $2 } END { exit !(tpe < random) }'
     # Chance does not learn from the trials before, nor hang on their order.
-    rec-tune -q -m als -n 40 --method random --csv two.csv --validation v.rec --threads 3 --eta 1 t.rec -o best
-    rec-tune -q -m als -n 40 --method random --csv one.csv --validation v.rec --threads 1 --eta 1 t.rec -o best2
+    rec-tune -q -m als -n 12 --search "$small" --method random --csv two.csv --validation v.rec --threads 3 --eta 1 t.rec -o best
+    rec-tune -q -m als -n 12 --search "$small" --method random --csv one.csv --validation v.rec --threads 1 --eta 1 t.rec -o best2
     cmp best best2
     [ "$(timeless one.csv | sort)" = "$(timeless two.csv | sort)" ]
 }
